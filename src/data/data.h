@@ -1,0 +1,127 @@
+/* data/data.h -- from a table to what a model learns from: splits, leak check, encoders, features.
+ *
+ * Each rank holds its own rows (a consecutive share of the table). Features are read one at a time, so that a column of
+ * floats, never the table, is in memory. */
+#ifndef DIPPER_DATA_DATA_H
+#define DIPPER_DATA_DATA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/status.h"
+#include "comm/comm.h"
+#include "config/config.h"
+#include "lake/lake.h"
+
+typedef enum DataPart { DATA_TRAIN, DATA_VALID, DATA_TEST, DATA_NONE } DataPart;
+
+/* Section "data". */
+typedef struct DataOptions {
+    const char *table; /* "declarations", "declarations@418" */
+    const char *label;
+    CfgList columns;
+    int64_t as_of; /* DP_TIME_MISSING: all that is recorded */
+} DataOptions;
+/* Section "split". Months and days are counted back from the latest row: test is the newest part. */
+typedef struct SplitOptions {
+    CfgPart train, valid, test;
+    const char *column; /* a column that says train, valid, test; NULL */
+    CfgList apart;      /* columns whose tuple must not stand in two parts */
+} SplitOptions;
+/* Section "model.categories". */
+typedef struct EncodeOptions {
+    double prior_weight; /* of the base rate in a target statistic */
+} EncodeOptions;
+extern const CfgRow data_rows[], split_rows[], encode_rows[];
+
+/* ---- the input contract: what a model wants of a table, and how it turns it into floats ---- */
+
+/* How one input column becomes one feature. */
+typedef enum DataEncode {
+    DATA_PLAIN, /* the number, as float (round to nearest); missing = NaN */
+    DATA_TARGET /* a category's target statistic (hits + prior_weight * base) / (count + prior_weight), as float */
+} DataEncode;
+
+typedef struct DataInput {
+    char *name;
+    LakeType type;
+    char *unit; /* NULL */
+    DataEncode encode;
+    /* DATA_TARGET: the frozen statistics of all train rows, sorted by bytes of the category's text. */
+    int64_t n;        /* categories */
+    int64_t *text_at; /* [n + 1] into text */
+    char *text;
+    float *value; /* [n] */
+    float missing, unseen;
+} DataInput;
+typedef struct DataInputs {
+    DataInput *input; /* feature j comes from input j */
+    int n;
+} DataInputs;
+void data_inputs_free(DataInputs *inputs);
+
+/* Turns blocks of a scan into rows of floats; keeps a remap table a dictionary. */
+typedef struct DataEncoder DataEncoder;
+/* Local. Fails DATA naming every column that the table lacks or has with another type or unit. *columns (borrowed,
+ * [inputs->n]): what to ask the scan for, in this order. */
+dp_status data_encoder_build(DataEncoder **encoder, const DataInputs *inputs, const LakeSchema *schema,
+                             const int **columns);
+void data_encoder_free(DataEncoder **encoder);
+/* Local. x [block->rows][stride]. values: block->column + where the inputs begin in the query. */
+dp_status data_encode(DataEncoder *encoder, const LakeValues *values, int32_t rows, float *x, int64_t stride);
+
+/* ---- the rows to learn from ---- */
+
+typedef struct Data Data;
+
+typedef struct DataFacts {
+    int64_t rows[3], positives[3]; /* over all ranks, by DataPart */
+    int64_t left_out;              /* without label, outside the split, or not apart */
+    int64_t from[3], to[3];        /* of the time column; DP_TIME_MISSING without one */
+} DataFacts;
+
+/* Collective. Reads label, time, id and the apart columns; decides the part of each row. The table is borrowed. Fails
+ * CONFIG (columns that are not there, a label that is an input, known_at later than the row's time), DATA (one class
+ * only in train, an empty part). */
+dp_status data_open(Data **data, LakeTable *table, const DataOptions *data_options, const SplitOptions *split,
+                    const EncodeOptions *encode, uint64_t seed, int threads, const Comm *comm);
+void data_close(Data **data);
+DataFacts data_facts(const Data *data);
+
+/* Local. This rank's rows that are in a part, in table order. Arrays belong to the data. */
+int64_t data_rows_n(const Data *data);
+const uint8_t *data_part(const Data *data);       /* DataPart */
+const int8_t *data_label(const Data *data);       /* 0, 1 */
+const uint64_t *data_row(const Data *data);       /* identity: hash of the id, or the row number */
+const int64_t *data_row_number(const Data *data); /* in the table: for joins with a scan */
+int data_features_n(const Data *data);
+
+/* Collective. Feature j of this rank's rows: values [data_rows_n]. Categories: train rows see only the labels of train
+ * rows strictly before them in time (without a time column: before them in a seeded order); valid and test rows see the
+ * frozen table. Routed over ranks by hash of the category, never gathered. */
+dp_status data_feature(Data *data, int j, float *values, const Comm *comm);
+/* Collective, after all features were read. The contract with its frozen tables, complete on every rank. */
+dp_status data_inputs(DataInputs *inputs, Data *data, const Comm *comm);
+
+/* Collective. A column of this rank's rows as text codes for slices (*names: zero-terminated texts one after the other,
+ * the same on every rank; code [rows]), or as doubles (revenue). */
+dp_status data_slice(Data *data, const char *column, uint32_t **code, dp_buf *names, uint32_t *n, const Comm *comm);
+dp_status data_number(Data *data, const char *column, double *values, const Comm *comm);
+
+/* ---- the leak check: run on every training ---- */
+
+typedef struct DataLeaks {
+    double share_same; /* of test rows whose tuple stands in train with the same label */
+    double share_seen; /* of test rows whose tuple stands in train */
+    double lookup_auc; /* of a bare lookup of those tuples: mean train label, base rate where unseen */
+    bool suspicious;   /* lookup_auc > 0.65 or so: see leaks.c */
+    char tuple[256];   /* the columns of the worst tuple */
+} DataLeaks;
+/* Collective. Looks at the tuple of all inputs, of the apart columns, and of the number columns (copies of goods lines
+ * show there), and reports the worst. */
+dp_status data_leaks(DataLeaks *leaks, Data *data, const Comm *comm);
+
+extern const dp_help_row data_help[];
+
+#endif

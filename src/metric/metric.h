@@ -1,0 +1,65 @@
+/* metric/metric.h -- scores of the field, computed over ranks and equal to the last bit on any number of them.
+ *
+ * Every measure works on (score, label, weight 1) of this rank's rows. Rows are brought together by sorting the scores
+ * over ranks, never gathered on one; sums are integers or ExactSum. Higher score = riskier. */
+#ifndef DIPPER_METRIC_METRIC_H
+#define DIPPER_METRIC_METRIC_H
+
+#include <stdint.h>
+
+#include "base/status.h"
+#include "comm/comm.h"
+
+/* A figure with its 95 % interval. NaN where it has no meaning (one class only). */
+typedef struct MetricValue {
+    double value, low, high;
+} MetricValue;
+
+typedef struct MetricRows {
+    const float *score;    /* [n] finite; probabilities for logloss, brier, calibration */
+    const int8_t *label;   /* [n] 1, 0 */
+    const uint64_t *row;   /* [n] identity of the row: decides ties and the bootstrap, hence not the rank */
+    const double *revenue; /* [n] or NULL: what an inspection recovers */
+    int64_t n;             /* rows on this rank, may be 0 */
+} MetricRows;
+
+/* Parsed form of "auc", "average_precision", "precision@5%", "recall@1%", "revenue@5%", "logloss", "brier",
+ * "calibration". */
+typedef struct Metric {
+    char name[32];
+    enum {
+        METRIC_AUC,
+        METRIC_AVERAGE_PRECISION,
+        METRIC_PRECISION_AT,
+        METRIC_RECALL_AT,
+        METRIC_REVENUE_AT,
+        METRIC_LOGLOSS,
+        METRIC_BRIER,
+        METRIC_CALIBRATION
+    } kind;
+    double cut; /* share of the rows that are inspected, for the @ kinds */
+    int higher_is_better;
+} Metric;
+
+/* Local. Fails DP_ERR_CONFIG with the nearest name. */
+dp_status metric_parse(Metric *metric, const char *text);
+
+/* Collective. value with interval: AUC by DeLong's variance (DeLong, DeLong & Clarke-Pearson, Biometrics 44 (1988),
+ * in the fast form of Sun & Xu, IEEE SPL 21 (2014)); the others by a Poisson bootstrap over row identities
+ * (counter-based, so the same on any rank count; 200 replicates). AUC: ties half. Average precision: step-wise, ties
+ * one threshold (as scikit-learn). precision@k: the k = round(cut * n) highest, ties by row identity. calibration:
+ * expected calibration error over 15 equal-count bins. logloss clips at 1e-15.
+ * Fails DP_ERR_USAGE on a non-finite score, naming the row. */
+dp_status metric_compute(MetricValue *value, const Metric *metric, const MetricRows *rows, const Comm *comm);
+
+/* Collective. Only the value, cheap enough for every validation step. */
+dp_status metric_value(double *value, const Metric *metric, const MetricRows *rows, const Comm *comm);
+
+/* Collective. other - mine (paired: the same rows, in the same order): AUC by paired DeLong, others by paired
+ * bootstrap. */
+dp_status metric_compare(MetricValue *difference, const Metric *metric, const MetricRows *mine, const float *other,
+                         const Comm *comm);
+
+extern const dp_help_row metric_help[];
+
+#endif

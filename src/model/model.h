@@ -1,0 +1,79 @@
+/* model/model.h -- the families behind one table of functions; a model as one HDF5 file (bytes: FORMAT.md).
+ *
+ * Nothing outside model/<family>.c knows which family it has. A file holds the payload (learned arrays + input
+ * contract), whose digest is the model's identity, and beside it the provenance (who, when, from what, metrics), which
+ * is not part of the digest. Models are data: nothing in the file names another file or runs. */
+#ifndef DIPPER_MODEL_MODEL_H
+#define DIPPER_MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "comm/comm.h"
+#include "config/config.h"
+#include "data/data.h"
+#include "device/device.h"
+
+typedef struct Model Model;
+
+/* All sections under `model` of all families, for the config kind "model". */
+extern const CfgSection model_sections[];
+extern const size_t model_sections_n;
+
+/* ---- learning ---- */
+
+/* Local. A new model of the family that the config names. The device is borrowed. */
+dp_status model_build(Model **model, const Config *config, uint64_t seed, Device *device);
+void model_free(Model **model);
+/* Collective. Prepares learning from the data (borrowed until the model is freed or model_finish). */
+dp_status model_begin(Model *model, Data *data, const Comm *comm);
+/* Collective. One step (a tree, a batch). *more is false when there is nothing left to learn. */
+dp_status model_step(Model *model, bool *more, const Comm *comm);
+int64_t model_steps(const Model *model);         /* done */
+int64_t model_steps_max(const Model *model);     /* asked for */
+const char *model_step_name(const Model *model); /* "tree" */
+/* Local. Current scores (probabilities) of this rank's data rows, [data_rows_n]; rows of other parts than train and
+ * valid are 0. */
+void model_scores(const Model *model, float *score);
+/* Local. Goes back to the first n steps. */
+void model_cut(Model *model, int64_t n);
+/* Local / Collective. State of learning for a checkpoint; load goes on exactly there, on any rank count. */
+dp_status model_state_save(const Model *model, dp_buf *state);
+dp_status model_state_load(Model *model, const void *state, size_t size, const Comm *comm);
+/* Collective. Ends learning: takes the input contract from the data, drops what only learning needs. */
+dp_status model_finish(Model *model, const Comm *comm);
+
+/* ---- using ---- */
+
+const DataInputs *model_inputs(const Model *model);
+/* Local. Scores of n rows of floats, [n][stride]. Thread-safe, no allocation. */
+void model_predict(const Model *model, const float *x, int64_t n, int64_t stride, float *score);
+/* Local. Contributions of each input to the margin: phi [n][inputs + 1], the last the expected value. Fails USAGE where
+ * the family cannot explain. */
+dp_status model_explain(const Model *model, const float *x, int64_t n, int64_t stride, double *phi);
+
+typedef struct ModelFacts {
+    const char *family; /* "trees" */
+    char shape[64];     /* "512 x depth 6" */
+    dp_digest payload;
+} ModelFacts;
+dp_status model_facts(ModelFacts *facts, const Model *model);
+
+/* ---- files ---- */
+
+/* Local. The model file's bytes. provenance: a JSON object's text. */
+dp_status model_image(const Model *model, const char *provenance, dp_buf *image);
+/* Local. Opens a model file: looks at it in a limited child process first, checks layout, counts and the payload's
+ * digest. *provenance (free with dp_free) may be NULL if not wanted. Fails NO_INPUT, DATA (broken or foreign), naming
+ * the file. */
+dp_status model_load(Model **model, char **provenance, const char *path, Device *device);
+/* Local. The model as ONNX: inputs by name, output "score" (probability) and "margin". Runs in ONNX Runtime with the
+ * same scores. */
+dp_status model_export_onnx(const Model *model, const char *name, const char *version, dp_buf *out);
+
+extern const dp_help_row model_help[];
+
+#endif

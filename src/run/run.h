@@ -1,0 +1,99 @@
+/* run/run.h -- run folders, resume, signals, launcher and Slurm facts.
+ *
+ * A run folder (<runs>/2026/1120-0213-risk) holds config.yaml (resolved, with origins), metrics.jsonl, log,
+ * checkpoints and state.json. The same work on the same inputs with an unfinished run goes on in that run. */
+#ifndef DIPPER_RUN_RUN_H
+#define DIPPER_RUN_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "comm/comm.h"
+
+typedef struct Run Run;
+
+typedef enum RunState { RUN_RUNNING, RUN_STOPPED, RUN_FAILED, RUN_DONE } RunState;
+
+typedef struct RunFacts {
+    const char *id;     /* "2026/1120-0213-risk" */
+    const char *folder; /* absolute path */
+    const char *work;   /* "train" */
+    RunState state;
+    int restarts; /* how often it was taken up again */
+} RunFacts;
+
+/* Collective. Takes up the unfinished run of this work, name and inputs, or makes a new folder. `inputs` is the digest
+ * of everything that decides the result (resolved config without job, snapshot contents). Holds a lock file so that a
+ * second process with the same inputs fails with DP_ERR_AGAIN naming the first. resolved: text of config.yaml. */
+dp_status run_open(Run **run, const char *runs, const char *work, const char *name, const dp_digest *inputs,
+                   const char *resolved, const Comm *comm);
+RunFacts run_facts(const Run *run);
+/* Local, rank 0 writes, others return at once. One JSON object as a line of metrics.jsonl; the text has no newline. */
+dp_status run_metric(Run *run, const char *json);
+/* Local, rank 0. A line of the run's log file, with the time before it. */
+void run_note(Run *run, const char *line);
+/* Collective. Ends the run: state is published, the lock given back; made: address of what it made ("risk:15") or
+ * NULL. Frees *run. */
+dp_status run_close(Run **run, RunState state, const char *made, const Comm *comm);
+
+/* ---- checkpoints: two generations, the newest whole one counts ---- */
+
+/* Collective. Rank 0 publishes the bytes as the next generation. step: progress, for people. */
+dp_status run_checkpoint_save(Run *run, int64_t step, const void *data, size_t size, const Comm *comm);
+/* Collective. The newest whole checkpoint, on every rank (free with dp_free); *size 0 when there is none. A broken
+ * newest one falls back to the one before with a warning. */
+dp_status run_checkpoint_load(Run *run, int64_t *step, char **data, size_t *size, const Comm *comm);
+
+/* ---- signals: handlers set a flag; the flag rides in a reduction ---- */
+
+typedef enum RunAsk {
+    RUN_ASK_NOTHING = 0,
+    RUN_ASK_SAVE = 1,     /* USR1: save and go on */
+    RUN_ASK_LEAVE = 2,    /* USR2, TERM: save and leave with 85 */
+    RUN_ASK_INTERRUPT = 3 /* INT: save and leave with 130 */
+} RunAsk;
+
+/* Local. Installs the handlers (the program's app calls it once). */
+dp_status run_catch_signals(void);
+/* Local. What this rank was asked since; USR1 is forgotten once told. Reduce it with the loss (max), so that all ranks
+ * act at the same step. */
+RunAsk run_asked(void);
+
+/* ---- looking after ---- */
+
+typedef struct RunRow {
+    char id[96], work[16], made[80], host[64];
+    RunState state;
+    int64_t started, ended; /* microseconds; ended DP_TIME_MISSING while running */
+    int64_t pid;
+    bool alive; /* its process lives on this host */
+} RunRow;
+/* Local. All runs, newest first (free with dp_free). */
+dp_status run_list(RunRow **rows, size_t *n, const char *runs);
+/* Local. One by id, or by an unambiguous part of it. Fails NO_INPUT with the nearest. */
+dp_status run_find(RunRow *row, const char *runs, const char *id);
+/* Local. Sends USR2 to its process (same host), or scancel --signal=USR2 to its Slurm job. */
+dp_status run_stop(const char *runs, const char *id);
+/* Local. Removes the folder of a run that is not running. */
+dp_status run_remove(const char *runs, const char *id);
+
+/* ---- where we are ---- */
+
+typedef struct RunPlace {
+    char host[64];
+    const char *launcher;  /* "mpirun", "srun", "none" */
+    const char *slurm_job; /* NULL outside Slurm */
+    int slurm_restarts;
+    int cores; /* really usable by this process (affinity, cgroup) */
+} RunPlace;
+/* Local. */
+RunPlace run_place(void);
+/* Local. Threads to use when the config says 0: cores of this process divided fairly among the ranks of this host. */
+int run_threads(int asked, const Comm *comm);
+
+extern const dp_help_row run_help[];
+
+#endif

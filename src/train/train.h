@@ -1,0 +1,43 @@
+/* train/train.h -- the one training loop of all families: validation, stopping, checkpoints, signals, progress. */
+#ifndef DIPPER_TRAIN_TRAIN_H
+#define DIPPER_TRAIN_TRAIN_H
+
+#include "base/status.h"
+#include "comm/comm.h"
+#include "config/config.h"
+#include "data/data.h"
+#include "model/model.h"
+#include "run/run.h"
+
+/* Section "train". */
+typedef struct TrainOptions {
+    const char *stop_metric; /* stop.metric */
+    int64_t patience;        /* steps without a better one; 0: no early stop */
+    int64_t every;           /* steps between validations */
+    double checkpoint_every; /* seconds */
+    int64_t seed;
+} TrainOptions;
+extern const CfgRow train_rows[];
+
+typedef enum TrainOutcome {
+    TRAIN_DONE,        /* all steps */
+    TRAIN_STOPPED,     /* early: no better for `patience` steps; the model is cut to the best */
+    TRAIN_LEFT,        /* asked to save and leave (85) */
+    TRAIN_INTERRUPTED, /* Ctrl-C: saved (130) */
+    TRAIN_DIVERGED     /* the loss is not finite */
+} TrainOutcome;
+
+typedef struct TrainEnd {
+    TrainOutcome outcome;
+    int64_t best_step;
+    double best; /* of the stop metric on valid; NaN without valid rows */
+    double read_s, train_s;
+} TrainEnd;
+
+/* Collective. Goes on from the newest whole checkpoint of the run, if any. The model is finished (ready to predict)
+ * when the outcome is DONE or STOPPED. */
+dp_status train_run(TrainEnd *end, Model *model, Data *data, const TrainOptions *options, Run *run, const Comm *comm);
+
+extern const dp_help_row train_help[];
+
+#endif

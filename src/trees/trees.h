@@ -1,0 +1,114 @@
+/* trees/trees.h -- gradient boosted trees over a binned table, exact on any number of ranks and threads.
+ *
+ * Letters: N rows of this rank, F features, B bins (at most 256, bin 0 = missing), T trees, D depth.
+ * Exactness: gradients enter histograms as integers, leaves are multiples of 2^-TREES_LEAF_BITS, bin borders are exact
+ * order statistics of all ranks' values; see README.md of this folder for each rule. */
+#ifndef DIPPER_TREES_TREES_H
+#define DIPPER_TREES_TREES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "comm/comm.h"
+#include "config/config.h"
+#include "device/device.h"
+
+/* A leaf is an integer count of 2^-20; a margin is an int64 sum of leaves, exact in any order. */
+enum { TREES_LEAF_BITS = 20, TREES_MAX_BINS = 256, TREES_MAX_DEPTH = 16 };
+
+typedef enum TreesGrowth { TREES_SYMMETRIC, TREES_DEPTHWISE } TreesGrowth;
+
+typedef struct TreesOptions {
+    int64_t trees, depth, bins;
+    int growth;                          /* TreesGrowth */
+    double learning_rate, l2, min_child; /* min_child: least hessian sum of a child */
+    double sample_rows, sample_columns;
+    double positive_weight; /* class weight of label 1 */
+    int64_t levels;         /* of the quantised gradient */
+} TreesOptions;
+/* The rows of section "model" when model.family = trees. */
+extern const CfgRow trees_rows[];
+
+/* ---- the learned arrays: plain data, filled by training, saved by the model, read by evaluation ---- */
+
+typedef struct TreesModel {
+    int32_t n_features, n_trees, depth; /* depth: of the deepest tree */
+    TreesGrowth growth;
+    /* Borders of feature f: border[border_at[f] .. border_at[f + 1] - 1], ascending, finite, -0 stored as +0. A value
+     * v lies in bin 1 + (number of borders < v); v <= border goes left. NaN lies in bin 0, left of every border. */
+    int32_t *border_at; /* [n_features + 1] */
+    float *border;
+    /* Nodes. A symmetric tree t of depth d = tree_depth[t] has d of them, one a level, at node_at[t]; a depth-wise tree
+     * has 2^d - 1 in heap order (children of i: 2i + 1 left, 2i + 2 right). A node that does not split has
+     * feature -1 and everything goes left. Row goes right where v > border, that is bin > split_bin. NaN goes left
+     * unless missing_right. */
+    int32_t *tree_depth; /* [n_trees] */
+    int64_t *node_at;    /* [n_trees + 1] */
+    int32_t *node_feature;
+    int32_t *node_border; /* index into border[]; -1 with feature -1: split by missing alone is border_at[f] - 1 */
+    uint8_t *node_missing_right;
+    /* Leaves of tree t: leaf[leaf_at[t] + index], index 0 .. 2^d - 1 with the bit of level 0 the highest (heap order).
+     */
+    int64_t *leaf_at; /* [n_trees + 1] */
+    int32_t *leaf;    /* counts of 2^-TREES_LEAF_BITS */
+    int64_t *cover;   /* train rows in each leaf, as leaf: for path-dependent SHAP */
+    int64_t bias;     /* start value, counts of 2^-TREES_LEAF_BITS */
+} TreesModel;
+void trees_model_free(TreesModel *model);
+/* Local. Every index within its array, borders ascending and finite, depths at most TREES_MAX_DEPTH: for models that
+ * come from files. Fails DATA. */
+dp_status trees_model_check(const TreesModel *model);
+
+/* ---- binning ---- */
+
+/* The training matrix: N rows of F bins, in the layouts the kernels want. */
+typedef struct TreesMatrix TreesMatrix;
+dp_status trees_matrix_build(TreesMatrix **matrix, int64_t rows, int features, int bins, Device *device);
+void trees_matrix_free(TreesMatrix **matrix);
+/* Collective. Feature f: borders from the values of rows with use[i] != 0 over all ranks (exact equal-count borders;
+ * each distinct value its own bin where there are fewer than bins - 1), then all rows binned. values [N] float, NaN
+ * missing. */
+dp_status trees_matrix_set(TreesMatrix *matrix, int feature, const float *values, const uint8_t *use, const Comm *comm);
+
+/* ---- training ---- */
+
+typedef struct TreesRows {
+    int64_t n;           /* rows of this rank, those of the matrix */
+    const int8_t *label; /* [n] 0, 1 */
+    const uint8_t *part; /* [n] 0 = train, 1 = valid (margins kept, not learned from), other: ignored */
+    const uint64_t *row; /* [n] identity: what sampling and rounding are drawn by, hence not the rank */
+} TreesRows;
+
+typedef struct TreesTraining TreesTraining;
+/* Collective. Borrows matrix, rows and device until trees_training_free. Fails DATA when train has one class only. */
+dp_status trees_training_begin(TreesTraining **training, const TreesMatrix *matrix, const TreesRows *rows,
+                               const TreesOptions *options, uint64_t seed, Device *device, const Comm *comm);
+void trees_training_free(TreesTraining **training);
+/* Collective. Grows one tree. *grew is false when no split gains (training is over). */
+dp_status trees_training_step(TreesTraining *training, bool *grew, const Comm *comm);
+/* Local. Margins of this rank's rows so far: [n] counts of 2^-TREES_LEAF_BITS, the training's own. */
+const int64_t *trees_training_margins(const TreesTraining *training);
+const TreesModel *trees_training_model(const TreesTraining *training);
+/* Local. Keeps the first n trees (early stopping). */
+void trees_training_cut(TreesTraining *training, int n);
+/* Collective. Goes on after a checkpoint: takes trees learned before; margins are computed again from the bins. */
+dp_status trees_training_resume(TreesTraining *training, const TreesModel *learned, const Comm *comm);
+/* Local. 1 / (1 + e^-x) by our own fixed IEEE sequence, for a margin in counts. */
+double trees_probability(int64_t margin);
+
+/* ---- evaluation ---- */
+
+/* A model laid out for fast evaluation; borrows nothing. */
+typedef struct TreesScorer TreesScorer;
+dp_status trees_scorer_build(TreesScorer **scorer, const TreesModel *model, Device *device);
+void trees_scorer_free(TreesScorer **scorer);
+/* Local. margin [n] of rows x [n][stride] float, NaN missing. No allocation. The same bits in every path. */
+void trees_margins(const TreesScorer *scorer, const float *x, int64_t n, int64_t stride, int64_t *margin);
+/* Local. Exact path-dependent SHAP of the margin, in double: phi [n][F + 1], the last is the expected value; they sum
+ * to the margin within 1e-9. Source: Lundberg, Erion, Lee, arXiv:1802.03888, algorithm 2. */
+dp_status trees_contributions(const TreesScorer *scorer, const float *x, int64_t n, int64_t stride, double *phi);
+extern const dp_help_row trees_help[];
+
+#endif

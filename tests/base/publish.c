@@ -1,0 +1,99 @@
+/* RUN np=1 quick -- a file is there whole or not at all, and nothing is left beside it. */
+#include "check.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/publish.h"
+
+static char folder[] = "/tmp/dipper-publish-XXXXXX";
+
+static int names(void)
+{
+    int n = 0;
+    DIR *dir = opendir(folder);
+    for (struct dirent *e; (e = readdir(dir));)
+        n += e->d_name[0] != '.' || e->d_name[1] == 't';
+    closedir(dir);
+    return n;
+}
+
+static void new_name_is_given_once(void **state)
+{
+    (void)state;
+    dp_published first, second;
+    assert_ok(dp_publish_bytes(folder, "a", "one", 3, DP_PUBLISH_NEW, &first));
+    assert_ok(dp_publish_bytes(folder, "a", "two", 3, DP_PUBLISH_NEW, &second));
+    assert_false(first.existed);
+    assert_true(second.existed);
+    char *data, path[64];
+    size_t size;
+    snprintf(path, sizeof path, "%s/a", folder);
+    assert_ok(dp_read_file(&data, &size, path, 100));
+    assert_string_equal(data, "one");
+    dp_free(&data);
+    assert_ok(dp_publish_bytes(folder, "a", "three", 5, DP_PUBLISH_REPLACE, NULL));
+    assert_ok(dp_read_file(&data, &size, path, 100));
+    assert_string_equal(data, "three");
+    dp_free(&data);
+    assert_int_equal(names(), 1);
+}
+
+static void a_full_disk_leaves_nothing(void **state)
+{
+    (void)state;
+    static char block[100000];
+    struct rlimit old, small = {.rlim_cur = 50000};
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    small.rlim_max = old.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &small);
+    assert_fails(dp_publish_bytes(folder, "big", block, sizeof block, DP_PUBLISH_NEW, NULL), DP_ERR_IO, "base-06");
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_int_equal(names(), 1);
+}
+
+static void a_missing_folder_cannot_be_written(void **state)
+{
+    (void)state;
+    assert_fails(dp_publish_bytes("/nowhere/at/all", "x", "y", 1, DP_PUBLISH_NEW, NULL), DP_ERR_CREATE, "base-06");
+}
+
+static void files_of_the_dead_are_swept(void **state)
+{
+    (void)state;
+    char host[64] = "", path[200];
+    gethostname(host, sizeof host - 1);
+    snprintf(path, sizeof path, "%s/.tmp.%s.%d.0", folder, host, 999999999);
+    fclose(fopen(path, "w"));
+    dp_publish *mine;
+    assert_ok(dp_publish_open(&mine, folder, "mine"));
+    dp_publish_sweep(folder);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_ok(dp_publish_write(mine, "kept", 4));
+    assert_ok(dp_publish_end(&mine, DP_PUBLISH_NEW, NULL));
+    assert_int_equal(names(), 2);
+}
+
+static int make(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(new_name_is_given_once),
+        cmocka_unit_test(a_full_disk_leaves_nothing),
+        cmocka_unit_test(a_missing_folder_cannot_be_written),
+        cmocka_unit_test(files_of_the_dead_are_swept),
+    };
+    return cmocka_run_group_tests(tests, make, NULL);
+}

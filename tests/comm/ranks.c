@@ -1,0 +1,95 @@
+/* RUN np=1,2,4 quick -- collectives, agreement on failures, and sums that no order can change. */
+#include "check.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "comm/comm.h"
+#include "comm/exact.h"
+
+static Comm *comm;
+
+static void one_failure_is_everyones(void **state)
+{
+    (void)state;
+    int last = comm_size(comm) - 1;
+    dp_status mine = comm_rank(comm) == last ? dp_fail(DP_ERR_DATA, "test-01", "row 7 is broken") : DP_OK;
+    assert_fails(comm_agree(comm, mine), DP_ERR_DATA, "test-01");
+    assert_non_null(strstr(dp_error_last()->text, "row 7 is broken"));
+    assert_ok(comm_agree(comm, DP_OK));
+}
+
+static void blocks_reach_their_rank(void **state)
+{
+    (void)state;
+    int size = comm_size(comm), rank = comm_rank(comm);
+    size_t send_bytes[8], got_bytes[8], at = 0;
+    char send[64], *got = NULL;
+    for (int r = 0; r < size; r++) {
+        send_bytes[r] = (size_t)((rank + r) % 3);
+        memset(send + at, rank * 8 + r, send_bytes[r]);
+        at += send_bytes[r];
+    }
+    assert_ok(comm_exchange(comm, send, send_bytes, &got, got_bytes));
+    at = 0;
+    for (int r = 0; r < size; r++) {
+        assert_int_equal(got_bytes[r], (rank + r) % 3);
+        for (size_t i = 0; i < got_bytes[r]; i++)
+            assert_int_equal(got[at++], r * 8 + rank);
+    }
+    dp_free(&got);
+    size_t starts[9];
+    assert_ok(comm_collect_any(comm, send, (size_t)rank, &got, starts));
+    assert_int_equal(starts[size], (size_t)size * (size_t)(size - 1) / 2);
+    dp_free(&got);
+    int64_t before = 10 + rank, total = comm_prefix_i64(comm, &before);
+    assert_int_equal(total, 10 * size + size * (size - 1) / 2);
+    assert_int_equal(before, 10 * rank + rank * (rank - 1) / 2);
+}
+
+/* The same 4,000 numbers of wild sizes, dealt out over the ranks: the sum is the same bits, and right. */
+static void exact_sums_ignore_order(void **state)
+{
+    (void)state;
+    enum { N = 4000 };
+    ExactSum dealt = {0}, alone = {0}, halves[2];
+    memset(halves, 0, sizeof halves);
+    for (int i = 0; i < N; i++) {
+        double x = ldexp(dp_random_unit(1, 2, (uint64_t)i) - 0.5, (int)(dp_random_u64(1, 3, (uint64_t)i) % 1800) - 900);
+        exact_add(&alone, x);
+        exact_add(&halves[i % 2], x);
+        if (i % comm_size(comm) == comm_rank(comm))
+            exact_add(&dealt, x);
+    }
+    comm_sum_exact(comm, &dealt, 1);
+    exact_join(&halves[0], &halves[1]);
+    double a = exact_value(&alone), d = exact_value(&dealt), h = exact_value(&halves[0]);
+    assert_memory_equal(&a, &d, sizeof a);
+    assert_memory_equal(&a, &h, sizeof a);
+    ExactSum tiny = {0};
+    exact_add(&tiny, 1e308);
+    exact_add(&tiny, DBL_TRUE_MIN);
+    exact_add(&tiny, -1e308);
+    assert_true(exact_value(&tiny) == DBL_TRUE_MIN);
+    exact_add(&tiny, INFINITY);
+    assert_true(isinf(exact_value(&tiny)));
+    exact_add(&tiny, -INFINITY);
+    assert_true(isnan(exact_value(&tiny)));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_failure_is_everyones),
+        cmocka_unit_test(blocks_reach_their_rank),
+        cmocka_unit_test(exact_sums_ignore_order),
+    };
+    if (comm_open(&comm, NULL) != DP_OK)
+        return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    comm_close(&comm);
+    return failed;
+}

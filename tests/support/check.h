@@ -1,0 +1,27 @@
+/* tests/support/check.h -- what every C test includes first: cmocka in its order, and a few words on top. */
+#ifndef DIPPER_TEST_CHECK_H
+#define DIPPER_TEST_CHECK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/status.h"
+
+/* The call must succeed; otherwise its message is printed. */
+#define assert_ok(call)                                                                                                \
+    do {                                                                                                               \
+        if ((call) != DP_OK)                                                                                           \
+            fail_msg("%s: %s [%s] %s", #call, dp_error_last()->text, dp_error_last()->id, dp_error_last()->trace);     \
+    } while (0)
+
+/* The call must fail with this status and message id. */
+#define assert_fails(call, expected_status, expected_id)                                                               \
+    do {                                                                                                               \
+        assert_int_equal((call), (expected_status));                                                                   \
+        assert_string_equal(dp_error_last()->id, (expected_id));                                                       \
+    } while (0)
+
+#endif
