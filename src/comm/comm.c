@@ -59,12 +59,26 @@ static void start_mpi(Comm *comm)
     MPI_Comm_free(&host);
 }
 
-dp_status comm_open(Comm **comm, const dp_log *log)
+dp_status comm_open_alone(Comm **comm, const dp_log *log)
 {
-    int copies = copies_by_launcher();
     DP_TRY(dp_new(comm, 1));
     (*comm)->size = (*comm)->local_size = 1;
     (*comm)->log = log;
+    return DP_OK;
+}
+
+void comm_library(char *out, size_t room)
+{
+    char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int n = 0;
+    MPI_Get_library_version(text, &n); /* allowed before MPI_Init */
+    snprintf(out, room, "%.*s", (int)strcspn(text, ",\n"), text);
+}
+
+dp_status comm_open(Comm **comm, const dp_log *log)
+{
+    int copies = copies_by_launcher();
+    DP_TRY(comm_open_alone(comm, log));
     if (copies == 0)
         return DP_OK;
     start_mpi(*comm);

@@ -22,6 +22,10 @@ typedef struct Comm Comm;
  * elsewhere. Fails with DP_ERR_USAGE when a launcher started N copies that do not see each other ("4 copies, not 4
  * ranks"). */
 dp_status comm_open(Comm **comm, const dp_log *log);
+/* Local. A Comm of one rank whatever the launcher: for commands that look after things and never start MPI. */
+dp_status comm_open_alone(Comm **comm, const dp_log *log);
+/* Local. The MPI library's own name and version into out; starts nothing. */
+void comm_library(char *out, size_t room);
 /* Collective. Ends MPI if comm_open started it. */
 void comm_close(Comm **comm);
 /* Local. Ends all ranks at once with this exit code: for failures between two collectives. Prints nothing. */

@@ -97,6 +97,13 @@ const uint64_t *data_row(const Data *data);       /* identity: hash of the id, o
 const int64_t *data_row_number(const Data *data); /* in the table: for joins with a scan */
 int data_features_n(const Data *data);
 
+/* Collective. A scan of the data's own table, with the as-of, threads and shares it was opened with: every row of
+ * data_row_number comes in one of this rank's blocks, in that order. columns: positions in the schema. For models that
+ * are to see the same rows. */
+dp_status data_scan(LakeScan **scan, Data *data, const int *columns, int n_columns, const Comm *comm);
+/* Local. Schema of that table. */
+const LakeSchema *data_schema(const Data *data);
+
 /* Collective. Feature j of this rank's rows: values [data_rows_n]. Categories: train rows see only the labels of train
  * rows strictly before them in time (without a time column: before them in a seeded order); valid and test rows see the
  * frozen table. Routed over ranks by hash of the category, never gathered. */
