@@ -23,18 +23,20 @@
 typedef enum CfgType {
     CFG_TEXT,     /* const char *    any scalar */
     CFG_NAME,     /* const char *    [a-z0-9][a-z0-9._-]{0,63} */
-    CFG_PATH,     /* const char *    relative to the config's folder unless absolute */
+    CFG_PATH,     /* const char *    made absolute: relative ones start at the config's folder, on the command line
+                                     and as defaults at the working folder */
     CFG_CHOICE,   /* int             index into choices, "symmetric | depth | leaf" */
     CFG_INT,      /* int64_t         1000, 1_000, 2^20 */
     CFG_REAL,     /* double          0.08, 1e9 */
     CFG_SHARE,    /* double          0.1% or 0.001; 0 .. 1 */
-    CFG_BYTES,    /* int64_t         8GiB, 512MiB, 1000 */
-    CFG_DURATION, /* double seconds  2h, 30m, 90s */
-    CFG_RANGE,    /* CfgRange        0 .. 500 */
+    CFG_BYTES,    /* int64_t         8GiB, 512MiB, 20GB, 1000 */
+    CFG_DURATION, /* double seconds  2h, 30m, 90s, 1h 30m, 7 days */
+    CFG_RANGE,    /* CfgRange        0 .. 500, 50% .. 200%, 0 .. (no upper end) */
     CFG_PART,     /* CfgPart         30 months | 70% | 2026-09-01 .. 2026-10-31: which rows are a part of a split */
     CFG_LIST,     /* CfgList         [a, b, c] of scalars */
     CFG_WORDS,    /* CfgList         as CFG_LIST, but one scalar is a list of one */
-    CFG_MAP       /* CfgMap          free keys (in the file's order), each a mapping described by `rows` */
+    CFG_MAP,      /* CfgMap          free keys (in the file's order), each a mapping described by `rows` */
+    CFG_TIME      /* int64_t         2026-11-20, 2026-11-20 14:05:33Z: microseconds, DP_TIME_MISSING where absent */
 } CfgType;
 
 typedef struct CfgRange {
@@ -77,7 +79,7 @@ struct CfgRow {
     const char *key; /* below the section, may be dotted: "stop.patience"; NULL ends a table */
     CfgType type;
     size_t at;             /* offset in the options struct: CFG_AT */
-    double min, max;       /* of numbers; both 0: no bounds. Lists: of the number of items */
+    double min, max;       /* of numbers; both 0: no bounds; max < min: no upper one. Lists: of the number of items */
     const char *def;       /* as it would be written; NULL: the key must be there; "": may be absent, value zeroed */
     const char *unit;      /* "rows", "kg"; NULL */
     const char *choices;   /* CFG_CHOICE; CFG_LIST: what an item can be */
@@ -88,7 +90,8 @@ struct CfgRow {
 };
 #define CFG_AT(type, field) offsetof(type, field)
 
-/* A section of a kind. `when`: "model.family = trees" makes it belong only to files that say so; NULL: always. */
+/* A section of a kind. `when`: "model.family = trees" or "model.family = trees | blend" makes it belong only to files
+ * that say so; NULL: always. The key named there stands in a section without `when`, or in an earlier one. */
 typedef struct CfgSection {
     const char *path; /* "" for the top level, "model", "job" */
     const CfgRow *rows;
@@ -116,8 +119,12 @@ typedef struct Config Config;
 dp_status config_parse(Config **config, const char *file, const char *text, size_t size, const char *const *overrides,
                        size_t n_overrides, const CfgKind *kinds, size_t n_kinds);
 void config_free(Config **config);
+/* Local. The same for a file. Fails also with NO_INPUT, DENIED, IO, DATA where the file cannot be read. */
+dp_status config_read(Config **config, const char *path, const char *const *overrides, size_t n_overrides,
+                      const CfgKind *kinds, size_t n_kinds);
 
-/* Local. All faults in the order of the file; the array is the config's. */
+/* Local. All faults in the order of the file, those of the command line last; the array is the config's and valid
+ * until the next config_add_fault. At most 200 are kept; a last one then says so. */
 const CfgFault *config_faults(const Config *config, size_t *n);
 /* Local. Adds a fault that only the reader of values could see ("label 'x' is not a column"). path: "data.label". */
 dp_status config_add_fault(Config *config, const char *path, const char *id, const char *format, ...)
@@ -125,8 +132,10 @@ dp_status config_add_fault(Config *config, const char *path, const char *id, con
 /* Local. DP_OK, or DP_ERR_CONFIG whose text is the first fault and how many there are. */
 dp_status config_must_be_good(const Config *config);
 
+/* Local. NULL where the file does not say one that is known. */
 const char *config_kind(const Config *config);
-/* Local. Fills `options` (zeroed by the call) from the section's rows. Strings and lists belong to the config. */
+/* Local. Fills the fields of `options` that the section's rows name. Strings and lists belong to the config. Fails
+ * CONFIG for a faulty file, INTERNAL for a section that is not part of this file. */
 dp_status config_bind(const Config *config, const CfgSection *section, void *options);
 /* Local. Where the value at "model.depth" comes from. */
 CfgMark config_mark(const Config *config, const char *path);
@@ -135,8 +144,8 @@ bool config_was_given(const Config *config, const char *path);
 
 /* Local. The resolved config as YAML: every key of the kind with its value, and its origin as a comment. */
 dp_status config_print(const Config *config, dp_buf *out);
-/* Local. Digest of the resolved values of the sections given by path (NULL: all but `job`), not of their origins: what
- * decides whether a run can be resumed. */
+/* Local. Digest of the resolved values of all sections but `job`, not of their origins, their order or how they were
+ * written (80% is 0.8): what decides whether a run can be resumed. The order of free keys and lists does count. */
 dp_status config_digest(const Config *config, dp_digest *digest);
 
 /* Local. The keys of a kind for people: name, type, unit, range, default, help, a line each. */

@@ -1,0 +1,80 @@
+/* Values into the structs of their rooms, and where they come from. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "config/config_priv.h"
+
+void cfg_store_value(const CfgValue *value, void *options)
+{
+    char *place = (char *)options + value->row->at;
+    size_t size = cfg_size_of(value->row->type);
+    memset(place, 0, size);
+    if (value->present)
+        memcpy(place, &value->as, size);
+    else if (value->row->type == CFG_TIME)
+        memcpy(place, &(int64_t){DP_TIME_MISSING}, size);
+}
+
+void cfg_store(const CfgGroup *group, void *options)
+{
+    for (size_t i = 0; i < group->n; i++)
+        cfg_store_value(&group->values[i], options);
+}
+
+dp_status config_bind(const Config *config, const CfgSection *section, void *options)
+{
+    DP_TRY(config_must_be_good(config));
+    for (const CfgRow *row = section->rows; row->key; row++) {
+        const CfgValue *value = NULL;
+        for (size_t i = 0; i < config->values.n && !value; i++)
+            if (config->values.values[i].row == row &&
+                strcmp(config->values.values[i].section->path, section->path) == 0)
+                value = &config->values.values[i];
+        if (!value)
+            return dp_fail(DP_ERR_INTERNAL, "config-19", "the key %s.%s was asked for but is no part of a %s config",
+                           section->path, row->key, config->kind->name);
+        cfg_store_value(value, options);
+    }
+    return DP_OK;
+}
+
+/* The node that reaches furthest along the path; *whole where it is the path's end. Keys may hold dots themselves. */
+static const CfgNode *deepest(const CfgNode *map, const char *path, bool *whole)
+{
+    const CfgNode *best = NULL;
+    *whole = false;
+    if (map->type != CFG_NODE_MAP)
+        return NULL;
+    for (const CfgNode *child = map->first; child && !*whole; child = child->next) {
+        if (!child->key || strncmp(child->key->text, path, child->key->size) != 0)
+            continue;
+        if (path[child->key->size] == '\0') {
+            *whole = true;
+            return child;
+        }
+        if (path[child->key->size] == '.') {
+            const CfgNode *below = deepest(child, path + child->key->size + 1, whole);
+            best = below ? below : child;
+        }
+    }
+    return best;
+}
+
+bool config_was_given(const Config *config, const char *path)
+{
+    bool whole;
+    deepest(config->root, path, &whole);
+    return whole;
+}
+
+CfgMark config_mark(const Config *config, const char *path)
+{
+    bool whole;
+    const CfgNode *node = deepest(config->root, path, &whole);
+    if (whole)
+        return node->type == CFG_NODE_SCALAR ? node->mark : node->key->mark;
+    const CfgField *field = cfg_field_at(&config->schema.root, path);
+    if (field && field->row && field->active)
+        return CFG_DEFAULT;
+    return node ? node->key->mark : config->root->mark;
+}
