@@ -57,8 +57,13 @@ typedef struct TreesModel {
     int64_t bias;     /* start value, counts of 2^-TREES_LEAF_BITS */
 } TreesModel;
 void trees_model_free(TreesModel *model);
+/* Local. An own copy; *to is overwritten, not freed. */
+dp_status trees_model_copy(TreesModel *to, const TreesModel *from);
+/* Local. node_at and leaf_at (allocated here) from n_trees, tree_depth and growth, which must stand already. Fails DATA
+ * on a depth outside 0 .. TREES_MAX_DEPTH. For models that come from files, which do not repeat what follows. */
+dp_status trees_model_lay_out(TreesModel *model);
 /* Local. Every index within its array, borders ascending and finite, depths at most TREES_MAX_DEPTH: for models that
- * come from files. Fails DATA. */
+ * come from files. The arrays must have the lengths that border_at, node_at and leaf_at say. Fails DATA. */
 dp_status trees_model_check(const TreesModel *model);
 
 /* ---- binning ---- */

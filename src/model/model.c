@@ -1,0 +1,270 @@
+/* One model: a family's own state, and what all families share: the input contract, the payload digest, the file. */
+#include "model/model_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/publish.h"
+#include "trees/trees.h"
+
+struct Model {
+    const ModelFamily *family;
+    void *self;
+    Data *data; /* while learning; borrowed */
+    DataInputs inputs;
+    dp_digest payload;
+    bool finished; /* it can be used */
+};
+
+enum { IMAGE_MAX = 1 << 30 };
+
+static const ModelFamily *const families[] = {&model_trees};
+enum { FAMILIES = sizeof families / sizeof *families };
+
+typedef struct FamilyOptions {
+    int family; /* index into families */
+} FamilyOptions;
+static const CfgRow family_rows[] = {
+    {"family", CFG_CHOICE, CFG_AT(FamilyOptions, family), .def = "trees", .choices = "trees", .help = "what learns"},
+    {.key = NULL},
+};
+static const CfgSection family_section = {.path = "model", .rows = family_rows};
+
+const CfgSection model_sections[] = {
+    {.path = "model", .rows = family_rows},
+    {.path = "model", .rows = trees_rows, .when = "model.family = trees"},
+    {.path = "model.categories", .rows = encode_rows, .when = "model.family = trees"},
+};
+const size_t model_sections_n = sizeof model_sections / sizeof *model_sections;
+
+/* ---- learning ---- */
+
+dp_status model_build(Model **model, const Config *config, uint64_t seed, Device *device)
+{
+    dp_status st = DP_OK;
+    FamilyOptions options;
+    Model *m = NULL;
+    *model = NULL;
+    DP_TRY(config_bind(config, &family_section, &options));
+    DP_TRY(dp_new(&m, 1));
+    m->family = families[options.family];
+    DP_GO(m->family->build(&m->self, config, seed, device));
+    *model = m;
+    m = NULL;
+done:
+    model_free(&m);
+    return st;
+}
+
+void model_free(Model **model)
+{
+    Model *m = *model;
+    if (!m)
+        return;
+    m->family->free(&m->self);
+    data_inputs_free(&m->inputs);
+    dp_free(model);
+}
+
+dp_status model_begin(Model *model, Data *data, const Comm *comm)
+{
+    model->data = data;
+    return model->family->begin(model->self, data, comm);
+}
+
+dp_status model_step(Model *model, bool *more, const Comm *comm)
+{
+    return model->family->step(model->self, more, comm);
+}
+
+int64_t model_steps(const Model *model)
+{
+    return model->family->steps(model->self);
+}
+
+int64_t model_steps_max(const Model *model)
+{
+    return model->family->steps_max(model->self);
+}
+
+const char *model_step_name(const Model *model)
+{
+    return model->family->step_name;
+}
+
+void model_scores(const Model *model, float *score)
+{
+    model->family->scores(model->self, score);
+}
+
+void model_cut(Model *model, int64_t n)
+{
+    model->family->cut(model->self, n);
+}
+
+dp_status model_state_save(const Model *model, dp_buf *state)
+{
+    dp_status st = DP_OK;
+    ModelArrays arrays = {.n = 0};
+    DP_GO(model->family->state_save(model->self, &arrays));
+    DP_GO(model_arrays_pack(&arrays, state));
+done:
+    model_arrays_free(&arrays);
+    return st;
+}
+
+dp_status model_state_load(Model *model, const void *state, size_t size, const Comm *comm)
+{
+    dp_status st = DP_OK;
+    ModelArrays arrays = {.n = 0};
+    DP_GO_ALL(comm, model_arrays_unpack(&arrays, state, size));
+    DP_GO(model->family->state_load(model->self, &arrays, comm));
+    DP_GO_ALL(comm, model_arrays_all_taken(&arrays));
+done:
+    model_arrays_free(&arrays);
+    return st;
+}
+
+/* The payload: what the family learned and the contract with a table. */
+static dp_status payload_put(const Model *model, ModelArrays *arrays)
+{
+    DP_TRY(model->family->save(model->self, arrays));
+    DP_TRY(model_inputs_put(&model->inputs, arrays));
+    return DP_OK;
+}
+
+static dp_status take_digest(Model *model)
+{
+    dp_status st = DP_OK;
+    ModelArrays arrays = {.n = 0};
+    DP_GO(model_inputs_check(&model->inputs));
+    DP_GO(payload_put(model, &arrays));
+    DP_GO(model_arrays_digest(&arrays, &model->payload));
+done:
+    model_arrays_free(&arrays);
+    return st;
+}
+
+dp_status model_finish(Model *model, const Comm *comm)
+{
+    DP_TRY(data_inputs(&model->inputs, model->data, comm));
+    DP_TRY(model->family->finish(model->self, comm));
+    DP_TRY_ALL(comm, take_digest(model));
+    model->data = NULL;
+    model->finished = true;
+    return DP_OK;
+}
+
+/* ---- using ---- */
+
+const DataInputs *model_inputs(const Model *model)
+{
+    return &model->inputs;
+}
+
+void model_predict(const Model *model, const float *x, int64_t n, int64_t stride, float *score)
+{
+    model->family->predict(model->self, x, n, stride, score);
+}
+
+dp_status model_explain(const Model *model, const float *x, int64_t n, int64_t stride, double *phi)
+{
+    if (!model->family->explain)
+        return dp_fail(DP_ERR_USAGE, "model-09", "models of family %s cannot be explained", model->family->name);
+    return model->family->explain(model->self, x, n, stride, phi);
+}
+
+static dp_status must_be_finished(const Model *model)
+{
+    if (!model->finished)
+        return dp_fail(DP_ERR_USAGE, "model-10", "the model is still learning; finish it first");
+    return DP_OK;
+}
+
+dp_status model_facts(ModelFacts *facts, const Model *model)
+{
+    DP_TRY(must_be_finished(model));
+    *facts = (ModelFacts){.family = model->family->name, .payload = model->payload};
+    model->family->shape(model->self, facts->shape);
+    return DP_OK;
+}
+
+/* ---- files ---- */
+
+static dp_status check_provenance(const char *provenance)
+{
+    json_error_t error;
+    json_t *json = json_loads(provenance, JSON_REJECT_DUPLICATES, &error);
+    bool good = json_is_object(json);
+    json_decref(json);
+    if (!good)
+        return dp_fail(DP_ERR_USAGE, "model-11", "the provenance of a model must be a JSON object: %s", error.text);
+    return DP_OK;
+}
+
+dp_status model_image(const Model *model, const char *provenance, dp_buf *image)
+{
+    dp_status st = DP_OK;
+    ModelArrays arrays = {.n = 0};
+    DP_GO(must_be_finished(model));
+    DP_GO(check_provenance(provenance));
+    DP_GO(payload_put(model, &arrays));
+    DP_GO(model_file_write(image, model->family->name, &arrays, &model->payload, provenance));
+done:
+    model_arrays_free(&arrays);
+    return st;
+}
+
+static dp_status find_family(const ModelFamily **family, const char *wanted, const char *name)
+{
+    for (int i = 0; i < FAMILIES; i++)
+        if (strcmp(families[i]->name, wanted) == 0) {
+            *family = families[i];
+            return DP_OK;
+        }
+    return dp_fail(DP_ERR_DATA, "model-12", "%s holds a model of family '%s', which this Dipper does not know", name,
+                   wanted);
+}
+
+/* Everything between bytes and a model that can be used. */
+static dp_status model_of(Model **model, char **provenance, const void *image, size_t size, const char *name,
+                          Device *device)
+{
+    dp_status st = DP_OK;
+    ModelArrays arrays = {.n = 0};
+    char family[32];
+    Model *m = NULL;
+    DP_GO(dp_new(&m, 1));
+    m->family = &model_trees;
+    DP_GO(model_file_read(&arrays, family, &m->payload, provenance, image, size, name));
+    DP_GO(find_family(&m->family, family, name));
+    DP_GO(model_inputs_take(&m->inputs, &arrays));
+    DP_GO(m->family->load(&m->self, &arrays, m->inputs.n, device));
+    DP_GO(model_arrays_all_taken(&arrays));
+    m->finished = true;
+    *model = m;
+    m = NULL;
+done:
+    model_arrays_free(&arrays);
+    model_free(&m);
+    if (st != DP_OK && provenance)
+        dp_free(provenance);
+    return st;
+}
+
+dp_status model_load(Model **model, char **provenance, const char *path, Device *device)
+{
+    dp_status st = DP_OK;
+    char *image = NULL;
+    size_t size = 0;
+    *model = NULL;
+    if (provenance)
+        *provenance = NULL;
+    DP_GO(dp_read_file(&image, &size, path, IMAGE_MAX));
+    DP_GO(model_of(model, provenance, image, size, path, device));
+done:
+    dp_free(&image);
+    return st;
+}

@@ -1,0 +1,91 @@
+/* What the files of this room share: the table of functions a family fills, and named arrays, the one form in which
+ * learned things leave memory (the payload of a file, the state in a checkpoint). */
+#ifndef DIPPER_MODEL_PRIV_H
+#define DIPPER_MODEL_PRIV_H
+
+#include "model/model.h"
+#include "onnx/onnx.h"
+
+/* ---- named arrays ---- */
+
+/* The codes stand in files: FORMAT.md. */
+typedef enum ModelType { MODEL_U8 = 1, MODEL_I32 = 2, MODEL_I64 = 3, MODEL_F32 = 4, MODEL_F64 = 5 } ModelType;
+enum { MODEL_ARRAY_NAME = 64, MODEL_ARRAYS_MAX = 256 };
+
+typedef struct ModelArray {
+    char name[MODEL_ARRAY_NAME]; /* "trees.leaf": letters, digits, '_', '.' */
+    ModelType type;
+    int64_t n;
+    void *data;
+    bool owned;
+} ModelArray;
+/* {0} is empty; kept in the order of names. */
+typedef struct ModelArrays {
+    ModelArray array[MODEL_ARRAYS_MAX];
+    int n;
+} ModelArrays;
+
+size_t model_type_size(ModelType type); /* 0: no such type */
+/* Local. Adds an array. put borrows the data until the arrays are freed; give takes it over, also on failure. */
+dp_status model_arrays_put(ModelArrays *arrays, const char *name, ModelType type, const void *data, int64_t n);
+dp_status model_arrays_give(ModelArrays *arrays, const char *name, ModelType type, void *data, int64_t n);
+/* Local. Moves an owned array out: *data (free with dp_free), NULL when n is 0. want: elements it must have, -1: any;
+ * *n (may be NULL) receives them. Fails DATA when it is missing, of another type or length. */
+dp_status model_arrays_take(ModelArrays *arrays, const char *name, ModelType type, void *data, int64_t want,
+                            int64_t *n);
+/* Local. Fails DATA when arrays were not taken: a payload holds nothing that its family does not know. */
+dp_status model_arrays_all_taken(const ModelArrays *arrays);
+void model_arrays_free(ModelArrays *arrays);
+/* Local. The canonical serialisation (FORMAT.md), its digest, and back. */
+dp_status model_arrays_pack(const ModelArrays *arrays, dp_buf *out);
+dp_status model_arrays_unpack(ModelArrays *arrays, const void *data, size_t size);
+dp_status model_arrays_digest(const ModelArrays *arrays, dp_digest *digest);
+
+/* The input contract as arrays "inputs.*". */
+dp_status model_inputs_put(const DataInputs *inputs, ModelArrays *arrays);
+dp_status model_inputs_take(DataInputs *inputs, ModelArrays *arrays);
+/* Local. Names good and unlike, categories ascending, numbers finite. Fails DATA. */
+dp_status model_inputs_check(const DataInputs *inputs);
+
+/* ---- the HDF5 file ---- */
+
+enum { MODEL_FORMAT = 1 };
+
+/* Local. family: its name; arrays: the payload. */
+dp_status model_file_write(dp_buf *image, const char *family, const ModelArrays *arrays, const dp_digest *payload,
+                           const char *provenance);
+/* Local. name: for messages. *arrays owned; *provenance (free with dp_free). Checks all but what the family knows. */
+dp_status model_file_read(ModelArrays *arrays, char family[32], dp_digest *payload, char **provenance,
+                          const void *image, size_t size, const char *name);
+
+/* ---- a family ---- */
+
+typedef struct ModelFamily {
+    const char *name;      /* "trees", as in `model.family` */
+    const char *step_name; /* "tree" */
+    /* Learning. Collective but for build, steps, scores, cut, state_save. */
+    dp_status (*build)(void **self, const Config *config, uint64_t seed, Device *device);
+    void (*free)(void **self);
+    dp_status (*begin)(void *self, Data *data, const Comm *comm);
+    dp_status (*step)(void *self, bool *more, const Comm *comm);
+    int64_t (*steps)(const void *self);
+    int64_t (*steps_max)(const void *self);
+    void (*scores)(const void *self, float *score);
+    void (*cut)(void *self, int64_t n);
+    dp_status (*state_save)(const void *self, ModelArrays *arrays);
+    dp_status (*state_load)(void *self, ModelArrays *arrays, const Comm *comm);
+    dp_status (*finish)(void *self, const Comm *comm);
+    /* Using. Local, thread-safe. explain may be NULL. */
+    void (*predict)(const void *self, const float *x, int64_t n, int64_t stride, float *score);
+    dp_status (*explain)(const void *self, const float *x, int64_t n, int64_t stride, double *phi);
+    void (*shape)(const void *self, char out[64]);
+    /* Files. save borrows into the arrays; load takes its arrays out of them and knows how many inputs there are. */
+    dp_status (*save)(const void *self, ModelArrays *arrays);
+    dp_status (*load)(void **self, ModelArrays *arrays, int inputs, Device *device);
+    /* Adds nodes from the float tensor `x` [N, inputs] to the tensors `margin` and `score` [N, 1]. NULL: no export. */
+    dp_status (*export_onnx)(const void *self, OnnxGraph *graph, const char *x, int ml_version);
+} ModelFamily;
+
+extern const ModelFamily model_trees;
+
+#endif

@@ -1,0 +1,277 @@
+/* The family "trees": gradient boosting over the features that data gives one at a time. */
+#include "model/model_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "trees/trees.h"
+
+/* Learning holds matrix, training and the data's labels; a finished or loaded model holds learned and scorer. */
+typedef struct Trees {
+    TreesOptions options;
+    uint64_t seed;
+    Device *device;
+    TreesMatrix *matrix;
+    TreesTraining *training;
+    const uint8_t *part; /* of the data's rows; borrowed */
+    int64_t rows;
+    TreesModel learned;
+    TreesScorer *scorer;
+} Trees;
+
+enum { BATCH = 512 };
+
+static const CfgSection section = {.path = "model", .rows = trees_rows, .when = "model.family = trees"};
+
+static void family_free(void **self)
+{
+    Trees *trees = *self;
+    if (!trees)
+        return;
+    trees_training_free(&trees->training);
+    trees_matrix_free(&trees->matrix);
+    trees_scorer_free(&trees->scorer);
+    trees_model_free(&trees->learned);
+    dp_free(self);
+}
+
+static dp_status family_build(void **self, const Config *config, uint64_t seed, Device *device)
+{
+    Trees *trees = NULL;
+    DP_TRY(dp_new(&trees, 1));
+    *self = trees;
+    trees->seed = seed;
+    trees->device = device;
+    dp_status st = config_bind(config, &section, &trees->options);
+    if (st != DP_OK)
+        family_free(self);
+    return st;
+}
+
+/* ---- learning ---- */
+
+/* One column of floats at a time is in memory, never the table. */
+static dp_status fill_matrix(Trees *trees, Data *data, const Comm *comm)
+{
+    dp_status st = DP_OK;
+    float *values = NULL;
+    uint8_t *use = NULL;
+    int features = data_features_n(data);
+    size_t rows = (size_t)trees->rows;
+    DP_GO_ALL(comm, dp_new(&values, rows));
+    DP_GO_ALL(comm, dp_new(&use, rows));
+    DP_GO_ALL(comm, trees_matrix_build(&trees->matrix, trees->rows, features, (int)trees->options.bins, trees->device));
+    for (size_t i = 0; i < rows; i++)
+        use[i] = trees->part[i] == DATA_TRAIN;
+    for (int j = 0; j < features; j++) {
+        DP_GO(data_feature(data, j, values, comm));
+        DP_GO(trees_matrix_set(trees->matrix, j, values, use, comm));
+    }
+done:
+    dp_free(&values);
+    dp_free(&use);
+    return st;
+}
+
+static dp_status family_begin(void *self, Data *data, const Comm *comm)
+{
+    Trees *trees = self;
+    trees->rows = data_rows_n(data);
+    trees->part = data_part(data);
+    _Static_assert(DATA_TRAIN == 0 && DATA_VALID == 1, "the parts of the data are handed to trees as they are");
+    TreesRows rows = {.n = trees->rows, .label = data_label(data), .part = trees->part, .row = data_row(data)};
+    DP_TRY(fill_matrix(trees, data, comm));
+    DP_TRY(trees_training_begin(&trees->training, trees->matrix, &rows, &trees->options, trees->seed, trees->device,
+                                comm));
+    return DP_OK;
+}
+
+static dp_status family_step(void *self, bool *more, const Comm *comm)
+{
+    Trees *trees = self;
+    bool grew = false;
+    DP_TRY(trees_training_step(trees->training, &grew, comm));
+    *more = grew && trees_training_model(trees->training)->n_trees < trees->options.trees;
+    return DP_OK;
+}
+
+static const TreesModel *current(const Trees *trees)
+{
+    return trees->training ? trees_training_model(trees->training) : &trees->learned;
+}
+
+static int64_t family_steps(const void *self)
+{
+    return current(self)->n_trees;
+}
+
+static int64_t family_steps_max(const void *self)
+{
+    return ((const Trees *)self)->options.trees;
+}
+
+static void family_scores(const void *self, float *score)
+{
+    const Trees *trees = self;
+    const int64_t *margin = trees_training_margins(trees->training);
+    for (int64_t i = 0; i < trees->rows; i++)
+        score[i] = trees->part[i] <= DATA_VALID ? (float)trees_probability(margin[i]) : 0;
+}
+
+static void family_cut(void *self, int64_t n)
+{
+    trees_training_cut(((Trees *)self)->training, (int)n);
+}
+
+static dp_status family_finish(void *self, const Comm *comm)
+{
+    Trees *trees = self;
+    DP_TRY_ALL(comm, trees_model_copy(&trees->learned, trees_training_model(trees->training)));
+    trees_training_free(&trees->training);
+    trees_matrix_free(&trees->matrix);
+    trees->part = NULL;
+    trees->rows = 0;
+    DP_TRY_ALL(comm, trees_scorer_build(&trees->scorer, &trees->learned, trees->device));
+    return DP_OK;
+}
+
+/* ---- using ---- */
+
+static void family_predict(const void *self, const float *x, int64_t n, int64_t stride, float *score)
+{
+    const Trees *trees = self;
+    int64_t margin[BATCH];
+    for (int64_t i = 0; i < n; i += BATCH) {
+        int64_t rows = n - i < BATCH ? n - i : BATCH;
+        trees_margins(trees->scorer, x + i * stride, rows, stride, margin);
+        for (int64_t k = 0; k < rows; k++)
+            score[i + k] = (float)trees_probability(margin[k]);
+    }
+}
+
+static dp_status family_explain(const void *self, const float *x, int64_t n, int64_t stride, double *phi)
+{
+    return trees_contributions(((const Trees *)self)->scorer, x, n, stride, phi);
+}
+
+static void family_shape(const void *self, char out[64])
+{
+    const TreesModel *m = current(self);
+    snprintf(out, 64, "%d x depth %d", m->n_trees, m->depth);
+}
+
+/* ---- arrays ---- */
+
+static dp_status model_put(const TreesModel *m, ModelArrays *arrays)
+{
+    static const uint8_t growths[] = {TREES_SYMMETRIC, TREES_DEPTHWISE}; /* stored: 0, 1 */
+    int64_t nodes = m->n_trees ? m->node_at[m->n_trees] : 0, leaves = m->n_trees ? m->leaf_at[m->n_trees] : 0;
+    const uint8_t *growth = memchr(growths, m->growth, sizeof growths);
+    int64_t code = growth - growths;
+    DP_TRY(model_arrays_put(arrays, "trees.bias", MODEL_I64, &m->bias, 1));
+    DP_TRY(model_arrays_put(arrays, "trees.growth", MODEL_U8, code == 0 ? "\0" : "\1", 1));
+    DP_TRY(model_arrays_put(arrays, "trees.border_at", MODEL_I32, m->border_at, m->n_features + INT64_C(1)));
+    DP_TRY(model_arrays_put(arrays, "trees.border", MODEL_F32, m->border, m->border_at[m->n_features]));
+    DP_TRY(model_arrays_put(arrays, "trees.depth", MODEL_I32, m->tree_depth, m->n_trees));
+    DP_TRY(model_arrays_put(arrays, "trees.node_feature", MODEL_I32, m->node_feature, nodes));
+    DP_TRY(model_arrays_put(arrays, "trees.node_border", MODEL_I32, m->node_border, nodes));
+    DP_TRY(model_arrays_put(arrays, "trees.node_missing_right", MODEL_U8, m->node_missing_right, nodes));
+    DP_TRY(model_arrays_put(arrays, "trees.leaf", MODEL_I32, m->leaf, leaves));
+    DP_TRY(model_arrays_put(arrays, "trees.cover", MODEL_I64, m->cover, leaves));
+    return DP_OK;
+}
+
+/* features: -1 where the arrays say how many. */
+static dp_status model_take(TreesModel *m, ModelArrays *arrays, int64_t features)
+{
+    dp_status st = DP_OK;
+    int64_t n = 0;
+    int64_t *bias = NULL;
+    uint8_t *growth = NULL;
+    *m = (TreesModel){0};
+    DP_GO(model_arrays_take(arrays, "trees.bias", MODEL_I64, &bias, 1, NULL));
+    DP_GO(model_arrays_take(arrays, "trees.growth", MODEL_U8, &growth, 1, NULL));
+    DP_GO(growth[0] > 1 ? dp_fail(DP_ERR_DATA, "model-05", "trees grow in way %d, unknown to this release", growth[0])
+                        : DP_OK);
+    m->bias = *bias;
+    m->growth = growth[0] == 0 ? TREES_SYMMETRIC : TREES_DEPTHWISE;
+    DP_GO(model_arrays_take(arrays, "trees.border_at", MODEL_I32, &m->border_at, features < 0 ? -1 : features + 1, &n));
+    DP_GO(n < 1 || n > INT32_MAX ? dp_fail(DP_ERR_DATA, "model-05", "the model has no features") : DP_OK);
+    m->n_features = (int32_t)(n - 1);
+    DP_GO(model_arrays_take(arrays, "trees.border", MODEL_F32, &m->border,
+                            m->border_at[m->n_features] < 0 ? 0 : m->border_at[m->n_features], NULL));
+    DP_GO(model_arrays_take(arrays, "trees.depth", MODEL_I32, &m->tree_depth, -1, &n));
+    DP_GO(n > 1 << 24 ? dp_fail(DP_ERR_DATA, "model-05", "%lld trees are absurd", (long long)n) : DP_OK);
+    m->n_trees = (int32_t)n;
+    for (int32_t t = 0; t < m->n_trees; t++)
+        m->depth = m->tree_depth[t] > m->depth ? m->tree_depth[t] : m->depth;
+    DP_GO(trees_model_lay_out(m));
+    DP_GO(model_arrays_take(arrays, "trees.node_feature", MODEL_I32, &m->node_feature, m->node_at[n], NULL));
+    DP_GO(model_arrays_take(arrays, "trees.node_border", MODEL_I32, &m->node_border, m->node_at[n], NULL));
+    DP_GO(model_arrays_take(arrays, "trees.node_missing_right", MODEL_U8, &m->node_missing_right, m->node_at[n], NULL));
+    DP_GO(model_arrays_take(arrays, "trees.leaf", MODEL_I32, &m->leaf, m->leaf_at[n], NULL));
+    DP_GO(model_arrays_take(arrays, "trees.cover", MODEL_I64, &m->cover, m->leaf_at[n], NULL));
+    DP_GO(trees_model_check(m));
+done:
+    dp_free(&bias);
+    dp_free(&growth);
+    if (st != DP_OK)
+        trees_model_free(m);
+    return st;
+}
+
+static dp_status family_save(const void *self, ModelArrays *arrays)
+{
+    return model_put(current(self), arrays);
+}
+
+static dp_status family_load(void **self, ModelArrays *arrays, int inputs, Device *device)
+{
+    dp_status st = DP_OK;
+    Trees *trees = NULL;
+    DP_TRY(dp_new(&trees, 1));
+    trees->device = device;
+    DP_GO(model_take(&trees->learned, arrays, inputs));
+    trees->options.trees = trees->learned.n_trees;
+    DP_GO(trees_scorer_build(&trees->scorer, &trees->learned, device));
+    *self = trees;
+    return DP_OK;
+done:
+    *self = trees;
+    family_free(self);
+    return st;
+}
+
+/* Margins are not part of the state: they are computed again from the bins, on any number of ranks. */
+static dp_status family_state_load(void *self, ModelArrays *arrays, const Comm *comm)
+{
+    Trees *trees = self;
+    TreesModel learned = {0};
+    dp_status st = DP_OK;
+    DP_GO_ALL(comm, model_take(&learned, arrays, -1));
+    DP_GO(trees_training_resume(trees->training, &learned, comm));
+done:
+    trees_model_free(&learned);
+    return st;
+}
+
+const ModelFamily model_trees = {
+    .name = "trees",
+    .step_name = "tree",
+    .build = family_build,
+    .free = family_free,
+    .begin = family_begin,
+    .step = family_step,
+    .steps = family_steps,
+    .steps_max = family_steps_max,
+    .scores = family_scores,
+    .cut = family_cut,
+    .state_save = family_save,
+    .state_load = family_state_load,
+    .finish = family_finish,
+    .predict = family_predict,
+    .explain = family_explain,
+    .shape = family_shape,
+    .save = family_save,
+    .load = family_load,
+};
