@@ -1,0 +1,11 @@
+# RUN np=1 long time=3600 -- the C tests under the address and undefined-behaviour sanitizers
+set -eu
+build=$DIPPER_BUILD/sanitize
+cmake -S "$DIPPER_SOURCE" --preset debug -B "$build" -DDIPPER_CUDA=OFF >/dev/null
+cmake --build "$build" >"$build/build.log" 2>&1 || { tail -n 40 "$build/build.log"; exit 1; }
+cd "$build"
+ctest --output-on-failure -LE 'house|jobs|long' -j "$(nproc)" >ctest.log 2>&1 || {
+	grep -v -E ' Passed | Start ' ctest.log | tail -n 200
+	exit 1
+}
+tail -n 3 ctest.log
