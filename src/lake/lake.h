@@ -196,6 +196,25 @@ dp_status lake_verify(const LakeTable *table, int64_t *faults, const Comm *comm)
 /* Local, rank 0. Names of the tables of a lake (free with dp_buf_free): zero-terminated, one after the other. */
 dp_status lake_list(const char *lake, dp_buf *names);
 
+/* One delivery of a snapshot, for `lake show`. */
+typedef struct LakeDelivery {
+    int64_t snapshot; /* the first that has it */
+    int64_t when;     /* microseconds */
+    int64_t rows, bad, bytes;
+    int partitions;
+    dp_digest source;
+    char *about; /* as given to lake_commit; NULL */
+} LakeDelivery;
+/* Local. Newest first. The array is the table's. */
+const LakeDelivery *lake_deliveries(const LakeTable *table, size_t *n);
+
+/* Local. Calls `take` with the rows that were put aside, in the table's order, until it returns false or all are told.
+ * The row's texts are valid during the call. */
+dp_status lake_quarantine(const LakeTable *table, bool (*take)(void *self, const LakeBadRow *bad), void *self);
+
+/* Local. Name and version of the library that the files are made with: "HDF5 1.10.8". out holds 32 bytes. */
+void lake_library(char *out);
+
 extern const dp_help_row lake_help[];
 
 #endif
