@@ -137,11 +137,11 @@ static dp_status print_group(dp_buf *out, const CfgGroup *group, const char *pre
     DP_TRY(dp_buf_text(out, "{"));
     for (size_t i = 0; i < group->n; i++) {
         const CfgValue *value = &group->values[i];
-        const char *key = value->row->key + n;
-        size_t length = strcspn(key, ".");
         bool said = false;
         if (!value->present || strncmp(value->row->key, prefix, n) != 0)
             continue;
+        const char *key = value->row->key + n;
+        size_t length = strcspn(key, ".");
         for (size_t j = 0; j < i && key[length] == '.'; j++)
             said |=
                 group->values[j].present && strncmp(group->values[j].row->key, value->row->key, n + length + 1) == 0;
