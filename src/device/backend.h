@@ -1,13 +1,238 @@
-/* device/backend.h -- the operator tables that kernels/<backend>/ fill. Kernels include this and nothing else of src
- * but base. One ABI number guards the plugin. */
+/* device/backend.h -- the operator tables that kernels/<backend>/ fill. Kernels include this, tree_math.h and base,
+ * and nothing else of src. One ABI number guards the plugin.
+ *
+ * Every operation is exact: whatever the backend, thread count or instruction set, the same bits come out. The
+ * reference table (kernels/reference/) is the truth; the others are tested against it in tests/agreement.
+ *
+ * Letters: N rows of this rank, F features, B bins of a feature (bin 0 = missing), K nodes of a call, S segments. */
 #ifndef DIPPER_DEVICE_BACKEND_H
 #define DIPPER_DEVICE_BACKEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { DEVICE_ABI = 1 };
 
-typedef struct TreeOps TreeOps;
+/* ---- trees: what lies in memory ---- */
+
+enum { TREE_BLOCK = 32, TREE_PAD = 64 };
+
+/* Bins of N rows, twice: columns for partitions, rows in blocks of TREE_BLOCK features for histograms. Both are
+ * followed by TREE_PAD readable bytes. Block b holds features 32 b .. 32 b + width - 1, its rows lie `width` bytes
+ * apart. */
+typedef struct TreeBins {
+    int64_t n;
+    int features;
+    const uint8_t *column; /* [F][pitch] */
+    int64_t pitch;         /* at least n + TREE_PAD */
+    const uint8_t *block;  /* block b begins at b * TREE_BLOCK * n; NULL until transposed */
+} TreeBins;
+static inline int tree_block_width(const TreeBins *bins, int block)
+{
+    int left = bins->features - block * TREE_BLOCK;
+    return left < TREE_BLOCK ? left : TREE_BLOCK;
+}
+static inline const uint8_t *tree_block(const TreeBins *bins, int block)
+{
+    return bins->block + (int64_t)block * TREE_BLOCK * bins->n;
+}
+
+/* A row's quantised gradient: g in the high half (signed), h in the low half. */
+typedef uint32_t TreePair;
+enum { TREE_LEVELS_MAX = 16383 };
+
+/* Rows index[begin .. begin + count - 1], ascending, all in node (a slot 0 .. K - 1 of the call). */
+typedef struct TreeSegment {
+    int64_t begin, count;
+    int32_t node;
+} TreeSegment;
+
+/* The features that a tree may use, and where their bins lie in histograms. A histogram of K nodes is
+ *     int64_t [feature j][node k][bin b][2]   = sums of g, of h
+ * and feature j's part begins at cell at[j] * K, so that a range of features is one piece of memory. */
+typedef struct TreeFeatures {
+    int n;             /* used features */
+    const int32_t *id; /* [n] ascending, columns of TreeBins */
+    const int32_t *at; /* [n + 1] bins of the features before */
+} TreeFeatures;
+static inline int64_t *tree_cells(int64_t *histogram, const TreeFeatures *features, int j, int nodes, int node)
+{
+    int bins = features->at[j + 1] - features->at[j];
+    return histogram + 2 * ((int64_t)features->at[j] * nodes + (int64_t)node * bins);
+}
+
+/* ---- trees: what is asked for ---- */
+
+/* Gradients of the log-loss. p = sigmoid(margin * 2^-20), weight w = weight[label]; g = w (p - label), h = w p (1 - p).
+ * pair: g * g_scale and h * h_scale rounded at random to one of the two neighbours, without bias, by bits that are a
+ * function of (key, row) alone: tree_math.h. Rows that are not in train (part != 0) get 0. */
+typedef struct TreeGradients {
+    int64_t n;
+    const int64_t *margin;
+    const int8_t *label;
+    const uint8_t *part;
+    const uint64_t *row;
+    double weight[2];
+    double g_scale, h_scale; /* at most `levels` come out */
+    uint64_t key;
+    TreePair *pair; /* [n] */
+} TreeGradients;
+
+/* out[j][k][b] = sums over the rows of the segments of node k. Overwritten. */
+typedef struct TreeHistogram {
+    const TreeBins *bins;
+    const TreeFeatures *features;
+    const TreePair *pair; /* [N] */
+    int levels;           /* no |g| or h is larger */
+    const uint32_t *index;
+    const TreeSegment *segment;
+    int segments;
+    int nodes; /* K */
+    int64_t *out;
+} TreeHistogram;
+
+/* The children of nodes whose smaller child was built: larger = parent - smaller. All of features first .. last - 1.
+ * The arrays hold those features only, beginning at the first. */
+typedef struct TreeSibling {
+    int32_t parent;          /* slot in `parents` */
+    int32_t built;           /* slot in `built` */
+    int32_t smaller, larger; /* slots in `out` */
+} TreeSibling;
+typedef struct TreeSiblings {
+    const TreeFeatures *features;
+    int first, last;
+    const int64_t *parents, *built;
+    int64_t *out;
+    int n_parents, n_built, n_out;
+    const TreeSibling *sibling;
+    int siblings;
+} TreeSiblings;
+
+/* How good splits are. A candidate is (feature, bin s, missing left or right): bins 1 .. s left, above right. s = 0 is
+ * there with missing left only: missing against the rest. Its score in a node is
+ *     (GL g_unit)^2 / (HL h_unit + l2) + (GR g_unit)^2 / (HR h_unit + l2)
+ * where HL and HR are at least h_least, in the sequence of tree_math.h. Histogram of features first .. last - 1. */
+typedef struct TreeScores {
+    const TreeFeatures *features;
+    int first, last;
+    const int64_t *histogram;
+    int nodes;
+    double g_unit, h_unit, l2;
+    int64_t h_least;
+} TreeScores;
+/* A split: its score and code = feature << 20 | s << 1 | missing right. Score 0: none. */
+typedef struct TreeSplit {
+    double score;
+    int64_t code;
+} TreeSplit;
+#define TREE_SPLIT_CODE(feature, s, right) ((int64_t)(feature) << 20 | (int64_t)(s) << 1 | (int64_t)(right))
+
+/* A node that splits. go: the rows of `segment` (its node is ignored) with bin > s, or missing and missing_right, go
+ * right. left: how many stayed in front, in their order; the others follow, in their order. */
+typedef struct TreeCut {
+    TreeSegment segment;
+    int32_t feature, bin;
+    bool missing_right;
+    int64_t left; /* out */
+} TreeCut;
+typedef struct TreePartition {
+    const TreeBins *bins;
+    uint32_t *index;   /* rearranged within each segment */
+    uint32_t *scratch; /* as long as index; segment i may use its own range */
+    TreeCut *cut;
+    int cuts;
+} TreePartition;
+
+/* leaf[row] of the rows of each segment: a leaf, or first + 1 where the row goes right. cut.feature -1: all `first`. */
+typedef struct TreeAssign {
+    const TreeBins *bins;
+    const uint32_t *index;
+    const TreeCut *cut;
+    const int32_t *first; /* [cuts] */
+    int cuts;
+    uint16_t *leaf; /* [N] */
+} TreeAssign;
+
+/* sum[leaf][3] += g, h in counts of 2^-shift (each row's rounded to nearest), rows; of the rows in train. */
+typedef struct TreeLeafSums {
+    int64_t n;
+    const int64_t *margin;
+    const int8_t *label;
+    const uint8_t *part;
+    double weight[2];
+    int shift;
+    const uint16_t *leaf;
+    int leaves;
+    int64_t *sum; /* overwritten */
+} TreeLeafSums;
+
+/* margin[i] += value[leaf[i]] for the rows in train or valid (part 0 or 1). */
+typedef struct TreeAddLeaves {
+    int64_t n;
+    const uint8_t *part;
+    const uint16_t *leaf;
+    const int32_t *value;
+    int64_t *margin;
+} TreeAddLeaves;
+
+/* One tree over bins: the leaf of every row, 0 .. 2^depth - 1. Node arrays as in trees/trees.h, with the bin for the
+ * border. */
+typedef struct TreeWalk {
+    const TreeBins *bins;
+    bool symmetric;
+    int depth;
+    const int32_t *feature, *bin;
+    const uint8_t *missing_right;
+    uint16_t *leaf; /* [N] */
+} TreeWalk;
+
+/* What every operation gets first. */
+typedef struct DeviceContext {
+    int threads;
+    const struct CpuLoops *cpu; /* the inner loops for this processor: kernels/cpu/ */
+    void *own;                  /* of a plugin */
+} DeviceContext;
+
+/* Complete in reference and cpu. A NULL slot of another backend: it lacks that operation, the cpu's takes its place.
+ * All pointers are host memory. No operation fails. */
+typedef struct TreeOps {
+    /* bins[i] = 0 for NaN, else 1 + the number of borders < values[i]. border [n_borders] ascending. */
+    void (*bin)(const DeviceContext *context, const float *values, int64_t n, const float *border, int n_borders,
+                uint8_t *bins);
+    /* Fills `block` from the columns. */
+    void (*transpose)(const DeviceContext *context, const TreeBins *bins, uint8_t *block);
+    void (*gradients)(const DeviceContext *context, const TreeGradients *job);
+    void (*histogram)(const DeviceContext *context, const TreeHistogram *job);
+    void (*siblings)(const DeviceContext *context, const TreeSiblings *job);
+    /* best[k]: of all candidates in node k, that is better than the node itself by a part in 2^40; the highest score,
+     * then the lowest code. */
+    void (*best_splits)(const DeviceContext *context, const TreeScores *job, TreeSplit *best);
+    /* total[2 (at - at[first]) + right] += the score of every candidate over all nodes in order (a node with too light
+     * a side adds its own score instead). parent: += the nodes' own scores. */
+    void (*level_scores)(const DeviceContext *context, const TreeScores *job, double *total, double *parent);
+    void (*partition)(const DeviceContext *context, const TreePartition *job);
+    void (*assign)(const DeviceContext *context, const TreeAssign *job);
+    void (*leaf_sums)(const DeviceContext *context, const TreeLeafSums *job);
+    void (*add_leaves)(const DeviceContext *context, const TreeAddLeaves *job);
+    void (*walk)(const DeviceContext *context, const TreeWalk *job);
+} TreeOps;
+
+/* ---- a backend ---- */
+
+typedef struct Backend {
+    uint32_t abi; /* DEVICE_ABI */
+    const char *name;
+    /* Fills its part of *context (threads are given) for card `ordinal`; what: "cpu avx512". NULL on success, else why
+     * not, in words. */
+    const char *(*open)(DeviceContext *context, int ordinal, char *what, size_t size);
+    void (*close)(DeviceContext *context);
+    const TreeOps *trees;
+} Backend;
+
+extern const Backend backend_reference, backend_cpu;
+/* What a plugin exports under this name: its table, or NULL when the ABI numbers differ. */
+#define DEVICE_PLUGIN_ENTRY "dipper_backend"
+typedef const Backend *(*DevicePluginEntry)(uint32_t abi);
 
 #endif

@@ -1,6 +1,23 @@
 #include "trees/trees.h"
 
 const dp_help_row trees_help[] = {
+    {"trees-01", "The table is too large, or too wide, for the training matrix of one rank.",
+     "Use more ranks (job.ranks), so that each holds fewer rows, or fewer columns."},
+    {"trees-02", "A row to learn from has a label that is neither 0 nor 1.",
+     "Look at the label column of the table; a missing label leaves its row out of training."},
+    {"trees-03",
+     "The histograms of the deepest level would not fit: their size is bins of all features x 2^depth x 16 bytes.",
+     "Lower model.depth or model.bins."},
+    {"trees-04",
+     "Training was begun before every feature of the matrix was set, or with other rows. This is a fault of "
+     "the program.",
+     "Please report it with the log of the run."},
+    {"trees-05", "Every row to learn from has the same label, so there is nothing to tell apart.",
+     "Look at the label column and at the dates of the split: `dipper lake show` counts the labels."},
+    {"trees-06",
+     "A checkpoint was found whose trees do not fit the data or the options of this run: bin borders, start value or "
+     "growth differ.",
+     "The table or the config changed since: start a new run."},
     {"trees-60",
      "The sizes in a model of trees do not fit together, or are absurd: it comes from a broken or foreign file.",
      "Take another copy of the model file, or train again."},

@@ -1,0 +1,389 @@
+/* The tree operations on processors: work cut into pieces for threads, loops by instruction set (tree_loops.h). Sums
+ * are integers, so it does not matter which thread adds first. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/backend.h"
+#include "device/tree_math.h"
+#include "kernels/cpu/tree_loops.h"
+
+enum { PIECE = 1 << 14 };
+
+/* Thread t of T takes pieces of N rows: where its share begins, in whole pieces of 64 rows (a cache line of bytes). */
+static int64_t share(int64_t n, int t, int threads)
+{
+    int64_t pieces = (n + 63) / 64, at = pieces * t / threads * 64;
+    return at < n ? at : n;
+}
+
+static void bin(const DeviceContext *context, const float *values, int64_t n, const float *border, int n_borders,
+                uint8_t *bins)
+{
+    int threads = context->threads;
+#pragma omp parallel for num_threads(threads) if (n > PIECE) schedule(static)
+    for (int t = 0; t < threads; t++) {
+        int64_t from = share(n, t, threads);
+        context->cpu->bin(values + from, share(n, t + 1, threads) - from, border, n_borders, bins + from);
+    }
+}
+
+/* 64 rows at a time, so that what is written stays in the first-level cache. */
+static void transpose_rows(const TreeBins *bins, int b, int64_t from, int64_t to, uint8_t *rows)
+{
+    int width = tree_block_width(bins, b);
+    for (int64_t at = from; at < to; at += 64) {
+        int64_t end = at + 64 < to ? at + 64 : to;
+        for (int j = 0; j < width; j++) {
+            const uint8_t *column = bins->column + (b * TREE_BLOCK + j) * bins->pitch;
+            for (int64_t i = at; i < end; i++)
+                rows[i * width + j] = column[i];
+        }
+    }
+}
+
+static void transpose(const DeviceContext *context, const TreeBins *bins, uint8_t *block)
+{
+    int threads = context->threads;
+    for (int b = 0; b * TREE_BLOCK < bins->features; b++) {
+        uint8_t *rows = block + (int64_t)b * TREE_BLOCK * bins->n;
+#pragma omp parallel for num_threads(threads) if (bins->n > PIECE) schedule(static)
+        for (int t = 0; t < threads; t++)
+            transpose_rows(bins, b, share(bins->n, t, threads), share(bins->n, t + 1, threads), rows);
+    }
+}
+
+static void gradients(const DeviceContext *context, const TreeGradients *job)
+{
+    int threads = context->threads;
+#pragma omp parallel for num_threads(threads) if (job->n > PIECE) schedule(static)
+    for (int t = 0; t < threads; t++)
+        context->cpu->gradients(job, share(job->n, t, threads), share(job->n, t + 1, threads));
+}
+
+/* ---- histograms ---- */
+
+/* A flag for each group of (node, block): threads that add to the same cells take turns. */
+enum { LOCKS = 64 };
+typedef struct Locks {
+    _Alignas(64) struct {
+        atomic_flag taken;
+        char apart[63];
+    } lock[LOCKS];
+} Locks;
+
+static CpuBlock block_of(const TreeHistogram *job, int b, int *first)
+{
+    const TreeFeatures *features = job->features;
+    CpuBlock block = {.rows = tree_block(job->bins, b), .width = tree_block_width(job->bins, b)};
+    int j = 0;
+    while (j < features->n && features->id[j] < b * TREE_BLOCK)
+        j++;
+    *first = j;
+    for (; j < features->n && features->id[j] < (b + 1) * TREE_BLOCK; j++)
+        block.offset[block.n++] = (uint8_t)(features->id[j] - b * TREE_BLOCK);
+    return block;
+}
+
+static void empty_cells(const DeviceContext *context, const TreeHistogram *job, const CpuBlock *block, int first,
+                        int node, char *cells, Locks *locks)
+{
+    size_t size = job->levels <= CELL_LEVELS ? sizeof(uint32_t) : sizeof(uint64_t);
+    atomic_flag *taken = &locks->lock[(node * 7 + first / TREE_BLOCK) % LOCKS].taken;
+    while (atomic_flag_test_and_set_explicit(taken, memory_order_acquire))
+        ;
+    for (int j = 0; j < block->n; j++)
+        context->cpu->flush(cells + (size_t)j * CELL_BINS * size, job->levels,
+                            job->features->at[first + j + 1] - job->features->at[first + j],
+                            tree_cells(job->out, job->features, first + j, job->nodes, node));
+    atomic_flag_clear_explicit(taken, memory_order_release);
+}
+
+static void count_piece(const DeviceContext *context, const TreeHistogram *job, int b, const TreeSegment *piece,
+                        char *cells, Locks *locks)
+{
+    int first;
+    CpuBlock block = block_of(job, b, &first);
+    if (block.n == 0)
+        return;
+    for (int64_t done = 0; done < piece->count;) {
+        done += context->cpu->count(&block, job->pair, job->index + piece->begin + done, piece->count - done,
+                                    job->levels, cells);
+        empty_cells(context, job, &block, first, piece->node, cells, locks);
+    }
+}
+
+/* Pieces of at most CELL_ROWS rows: piece p of a segment. */
+static int64_t pieces_of(const TreeSegment *segment)
+{
+    return (segment->count + CELL_ROWS - 1) / CELL_ROWS;
+}
+
+static void histogram(const DeviceContext *context, const TreeHistogram *job)
+{
+    int blocks = (job->bins->features + TREE_BLOCK - 1) / TREE_BLOCK;
+    int64_t rows = 0;
+    Locks locks;
+    for (int i = 0; i < LOCKS; i++)
+        atomic_flag_clear(&locks.lock[i].taken);
+    memset(job->out, 0, (size_t)job->features->at[job->features->n] * (size_t)job->nodes * 2 * sizeof *job->out);
+    for (int s = 0; s < job->segments; s++)
+        rows += job->segment[s].count;
+#pragma omp parallel num_threads(context->threads) if (rows > 1024)
+    {
+        _Alignas(64) uint64_t cells[TREE_BLOCK * CELL_BINS];
+        memset(cells, 0, sizeof cells);
+#pragma omp for schedule(dynamic) collapse(2)
+        for (int b = 0; b < blocks; b++)
+            for (int s = 0; s < job->segments; s++) {
+                TreeSegment piece = job->segment[s];
+                int64_t end = piece.begin + piece.count, n = pieces_of(&piece);
+                for (int64_t p = 0; p < n; p++) {
+                    piece.begin = end - job->segment[s].count + p * CELL_ROWS;
+                    piece.count = end - piece.begin < CELL_ROWS ? end - piece.begin : CELL_ROWS;
+                    count_piece(context, job, b, &piece, (char *)cells, &locks);
+                }
+            }
+    }
+}
+
+static int64_t cell(const TreeFeatures *features, int first, int j, int nodes, int k)
+{
+    int64_t bins = features->at[j + 1] - features->at[j];
+    return 2 * ((int64_t)(features->at[j] - features->at[first]) * nodes + k * bins);
+}
+
+static void siblings(const DeviceContext *context, const TreeSiblings *job)
+{
+    const TreeFeatures *features = job->features;
+#pragma omp parallel for num_threads(context->threads) schedule(static)
+    for (int j = job->first; j < job->last; j++)
+        for (int i = 0; i < job->siblings; i++) {
+            const TreeSibling *s = &job->sibling[i];
+            const int64_t *parent = job->parents + cell(features, job->first, j, job->n_parents, s->parent);
+            const int64_t *built = job->built + cell(features, job->first, j, job->n_built, s->built);
+            int64_t *restrict smaller = job->out + cell(features, job->first, j, job->n_out, s->smaller);
+            int64_t *restrict larger = job->out + cell(features, job->first, j, job->n_out, s->larger);
+            for (int c = 0; c < 2 * (features->at[j + 1] - features->at[j]); c++) {
+                smaller[c] = built[c];
+                larger[c] = parent[c] - built[c];
+            }
+        }
+}
+
+/* ---- splits ---- */
+
+static CpuScore score_job(const TreeScores *job, int j, int k)
+{
+    return (CpuScore){.cells = job->histogram + cell(job->features, job->first, j, job->nodes, k),
+                      .bins = job->features->at[j + 1] - job->features->at[j],
+                      .g_unit = job->g_unit,
+                      .h_unit = job->h_unit,
+                      .l2 = job->l2,
+                      .h_least = job->h_least};
+}
+
+/* The best candidate of one feature in one node. */
+static TreeSplit best_of(const DeviceContext *context, const TreeScores *job, int j, int k)
+{
+    double own, left[CELL_BINS], right[CELL_BINS];
+    bool missing;
+    TreeSplit best = {0, 0};
+    CpuScore score = score_job(job, j, k);
+    context->cpu->scores(&score, &missing, &own, left, right);
+    int best_s = -1, best_right = 0;
+    for (int s = 0; s < score.bins - 1; s++) {
+        if (left[s] > best.score)
+            best.score = left[s], best_s = s, best_right = 0;
+        if (missing && s > 0 && right[s] > best.score)
+            best.score = right[s], best_s = s, best_right = 1;
+    }
+    if (best_s < 0 || !(best.score > own * TREE_GAIN_LEAST))
+        return (TreeSplit){0, 0};
+    best.code = TREE_SPLIT_CODE(job->features->id[j], best_s, best_right);
+    return best;
+}
+
+static void best_splits(const DeviceContext *context, const TreeScores *job, TreeSplit *best)
+{
+#pragma omp parallel for num_threads(context->threads) schedule(dynamic)
+    for (int k = 0; k < job->nodes; k++) {
+        best[k] = (TreeSplit){0, 0};
+        for (int j = job->first; j < job->last; j++) {
+            TreeSplit split = best_of(context, job, j, k);
+            if (split.score > best[k].score)
+                best[k] = split;
+        }
+    }
+}
+
+static void level_scores(const DeviceContext *context, const TreeScores *job, double *total, double *parent)
+{
+    const TreeFeatures *features = job->features;
+    double first_own = *parent;
+#pragma omp parallel for num_threads(context->threads) schedule(dynamic)
+    for (int j = job->first; j < job->last; j++) {
+        double *at = total + 2 * (features->at[j] - features->at[job->first]);
+        for (int k = 0; k < job->nodes; k++) {
+            double own, left[CELL_BINS], right[CELL_BINS];
+            bool missing;
+            CpuScore score = score_job(job, j, k);
+            context->cpu->scores(&score, &missing, &own, left, right);
+            if (j == job->first)
+                first_own += own;
+            for (int s = 0; s < score.bins; s++) {
+                double r = missing ? right[s] : left[s];
+                at[2 * s] += left[s] < 0 ? own : left[s];
+                at[2 * s + 1] += r < 0 ? own : r;
+            }
+        }
+    }
+    *parent = first_own;
+}
+
+/* ---- rows to leaves ---- */
+
+static void partition(const DeviceContext *context, const TreePartition *job)
+{
+#pragma omp parallel for num_threads(context->threads) schedule(dynamic)
+    for (int c = 0; c < job->cuts; c++) {
+        TreeCut *cut = &job->cut[c];
+        uint32_t *index = job->index + cut->segment.begin, *right = job->scratch + cut->segment.begin;
+        cut->left = context->cpu->partition(job->bins->column + cut->feature * job->bins->pitch, cut->bin,
+                                            cut->missing_right, index, cut->segment.count, right);
+        memcpy(index + cut->left, right, (size_t)(cut->segment.count - cut->left) * sizeof *index);
+    }
+}
+
+static void assign(const DeviceContext *context, const TreeAssign *job)
+{
+#pragma omp parallel for num_threads(context->threads) schedule(dynamic)
+    for (int c = 0; c < job->cuts; c++) {
+        const TreeCut *cut = &job->cut[c];
+        const uint32_t *index = job->index + cut->segment.begin;
+        uint16_t first = (uint16_t)job->first[c];
+        uint8_t shift = cut->missing_right ? 1 : 0;
+        const uint8_t *column = job->bins->column + (cut->feature < 0 ? 0 : cut->feature) * job->bins->pitch;
+        int limit = cut->feature < 0 ? 255 : cut->bin - shift;
+        for (int64_t i = 0; i < cut->segment.count; i++)
+            job->leaf[index[i]] = (uint16_t)(first + ((uint8_t)(column[index[i]] - shift) > limit));
+    }
+}
+
+enum { SUM_LEAVES = 1024, SUM_ROWS = 512 };
+
+static void sum_rows(const DeviceContext *context, const TreeLeafSums *job, int64_t from, int64_t to, int64_t *sum)
+{
+    int64_t g[SUM_ROWS], h[SUM_ROWS];
+    for (int64_t at = from; at < to; at += SUM_ROWS) {
+        int n = to - at < SUM_ROWS ? (int)(to - at) : SUM_ROWS;
+        context->cpu->fixed_gradients(job, at, n, g, h);
+        for (int i = 0; i < n; i++) {
+            int64_t *leaf = sum + 3 * job->leaf[at + i];
+            int64_t train = -(int64_t)(job->part[at + i] == 0);
+            leaf[0] += g[i] & train;
+            leaf[1] += h[i] & train;
+            leaf[2] -= train;
+        }
+    }
+}
+
+static void leaf_sums(const DeviceContext *context, const TreeLeafSums *job)
+{
+    int threads = job->leaves <= SUM_LEAVES ? context->threads : 1;
+    memset(job->sum, 0, (size_t)job->leaves * 3 * sizeof *job->sum);
+    if (threads == 1) {
+        sum_rows(context, job, 0, job->n, job->sum);
+        return;
+    }
+#pragma omp parallel for num_threads(threads) if (job->n > PIECE) schedule(static)
+    for (int t = 0; t < threads; t++) {
+        int64_t sum[3 * SUM_LEAVES];
+        memset(sum, 0, (size_t)job->leaves * 3 * sizeof *sum);
+        sum_rows(context, job, share(job->n, t, threads), share(job->n, t + 1, threads), sum);
+#pragma omp critical(tree_leaf_sums)
+        for (int i = 0; i < 3 * job->leaves; i++)
+            job->sum[i] += sum[i];
+    }
+}
+
+static void add_leaves(const DeviceContext *context, const TreeAddLeaves *job)
+{
+    int threads = context->threads;
+#pragma omp parallel for num_threads(threads) if (job->n > PIECE) schedule(static)
+    for (int t = 0; t < threads; t++)
+        context->cpu->add_leaves(job, share(job->n, t, threads), share(job->n, t + 1, threads));
+}
+
+/* The leaf of one row; shift and limit as in assign. */
+static int walk_row(const TreeWalk *job, int64_t i)
+{
+    int leaf = 0, node = 0;
+    for (int level = 0; level < job->depth; level++) {
+        int at = job->symmetric ? level : node;
+        int f = job->feature[at] < 0 ? 0 : job->feature[at], shift = job->missing_right[at] ? 1 : 0;
+        int b = (uint8_t)(job->bins->column[f * job->bins->pitch + i] - shift);
+        int right = job->feature[at] >= 0 && b > job->bin[at] - shift;
+        leaf = 2 * leaf + right;
+        node = 2 * node + 1 + right;
+    }
+    return leaf;
+}
+
+static void walk(const DeviceContext *context, const TreeWalk *job)
+{
+#pragma omp parallel for num_threads(context->threads) if (job->bins->n > PIECE) schedule(static)
+    for (int64_t i = 0; i < job->bins->n; i++)
+        job->leaf[i] = (uint16_t)walk_row(job, i);
+}
+
+static const TreeOps tree_ops = {
+    .bin = bin,
+    .transpose = transpose,
+    .gradients = gradients,
+    .histogram = histogram,
+    .siblings = siblings,
+    .best_splits = best_splits,
+    .level_scores = level_scores,
+    .partition = partition,
+    .assign = assign,
+    .leaf_sums = leaf_sums,
+    .add_leaves = add_leaves,
+    .walk = walk,
+};
+
+/* The best loops that the processor runs, or the lesser ones that DIPPER_CPU asks for. */
+static const CpuLoops *choose_loops(void)
+{
+    const char *asked = getenv("DIPPER_CPU");
+    bool scalar = asked && strcmp(asked, "scalar") == 0, avx2 = asked && strcmp(asked, "avx2") == 0;
+    if (!scalar && !avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("gfni"))
+        return &cpu_loops_avx512;
+    if (!scalar && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma"))
+        return &cpu_loops_avx2;
+    return &cpu_loops_scalar;
+}
+
+static const char *open_cpu(DeviceContext *context, int ordinal, char *what, size_t size)
+{
+    (void)ordinal;
+    context->cpu = choose_loops();
+    snprintf(what, size, "cpu %s", context->cpu->name);
+    return NULL;
+}
+
+static void close_cpu(DeviceContext *context)
+{
+    (void)context;
+}
+
+const Backend backend_cpu = {
+    .abi = DEVICE_ABI,
+    .name = "cpu",
+    .open = open_cpu,
+    .close = close_cpu,
+    .trees = &tree_ops,
+};

@@ -1,0 +1,216 @@
+/* kernels/cpu/tree_loops_body.h -- the text of the loops, compiled once an instruction set by the file that includes
+ * it. Written so that compilers vectorise the arithmetic: no branch, no call, one element size a loop. A file with
+ * something better by hand defines HAVE_<loop> and gives that loop itself. */
+#ifndef DIPPER_CPU_TREE_LOOPS_BODY_H
+#define DIPPER_CPU_TREE_LOOPS_BODY_H
+
+#include <math.h>
+#include <string.h>
+
+#include "device/tree_math.h"
+#include "kernels/cpu/tree_loops.h"
+
+enum { CHUNK = 512 };
+
+#ifndef HAVE_BIN
+/* Binary search without branches over 255 borders, the missing ones infinite. */
+static void loop_bin(const float *values, int64_t n, const float *border, int n_borders, uint8_t *bins)
+{
+    float table[CELL_BINS];
+    for (int b = 0; b < CELL_BINS; b++)
+        table[b] = b < n_borders ? border[b] : INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        float v = values[i];
+        int at = 0;
+        for (int step = 128; step > 0; step >>= 1)
+            at += table[at + step - 1] < v ? step : 0;
+        bins[i] = v == v ? (uint8_t)(1 + at) : 0;
+    }
+}
+#endif
+
+/* True gradients of up to CHUNK rows. */
+static void chunk_gradients(const int64_t *margin, const int8_t *label, const double *weight, int n, double *g,
+                            double *h)
+{
+    double w0 = weight[0], w1 = weight[1];
+    double y[CHUNK];
+    for (int i = 0; i < n; i++)
+        y[i] = label[i] != 0;
+    for (int i = 0; i < n; i++) {
+        double p = tree_sigmoid(tree_margin(margin[i])), w = y[i] != 0 ? w1 : w0;
+        g[i] = w * (p - y[i]);
+        h[i] = w * (p * (1.0 - p));
+    }
+}
+
+static void loop_gradients(const TreeGradients *job, int64_t from, int64_t to)
+{
+    double g[CHUNK], h[CHUNK];
+    uint64_t random[CHUNK];
+    TreePair pair[CHUNK];
+    for (int64_t at = from; at < to; at += CHUNK) {
+        int n = to - at < CHUNK ? (int)(to - at) : CHUNK;
+        const uint64_t *row = job->row + at;
+        const uint8_t *part = job->part + at;
+        chunk_gradients(job->margin + at, job->label + at, job->weight, n, g, h);
+        for (int i = 0; i < n; i++)
+            random[i] = tree_mix(job->key, row[i]);
+        for (int i = 0; i < n; i++) {
+            int32_t gq = tree_round(g[i] * job->g_scale, random[i] & 0xFFFFFF);
+            int32_t hq = tree_round(h[i] * job->h_scale, random[i] >> 24 & 0xFFFFFF);
+            pair[i] = (uint32_t)gq << 16 | (uint32_t)hq;
+        }
+        for (int i = 0; i < n; i++)
+            job->pair[at + i] = part[i] == 0 ? pair[i] : 0;
+    }
+}
+
+static void loop_fixed_gradients(const TreeLeafSums *job, int64_t from, int n, int64_t *g, int64_t *h)
+{
+    double gd[CHUNK], hd[CHUNK], scale = (double)((int64_t)1 << job->shift);
+    chunk_gradients(job->margin + from, job->label + from, job->weight, n, gd, hd);
+    for (int i = 0; i < n; i++) {
+        g[i] = tree_fixed(gd[i], scale);
+        h[i] = tree_fixed(hd[i], scale);
+    }
+}
+
+/* Adds one row to the cells of all features of a block; a block of 32 whole features is the common case. One
+ * read-modify-write a feature: the wall is one store a cycle. */
+#define ADD_ROW(cells, value)                                                                                          \
+    do {                                                                                                               \
+        if (block->n == TREE_BLOCK) {                                                                                  \
+            _Pragma("GCC unroll 32") for (int j = 0; j < TREE_BLOCK; j++)(cells)[j * CELL_BINS + row[j]] += (value);   \
+        } else {                                                                                                       \
+            for (int j = 0; j < block->n; j++)                                                                         \
+                (cells)[j * CELL_BINS + row[block->offset[j]]] += (value);                                             \
+        }                                                                                                              \
+    } while (0)
+
+enum { AHEAD = 16, SLICE = 64 };
+
+static void add_slice16(const CpuBlock *block, const TreePair *pair, const uint32_t *index, int n, uint32_t *cells)
+{
+    for (int i = 0; i < n; i++) {
+        const uint8_t *row = block->rows + (int64_t)index[i] * block->width;
+        __builtin_prefetch(block->rows + (int64_t)index[i + AHEAD] * block->width);
+        uint32_t value = pair[index[i]];
+        ADD_ROW(cells, value);
+    }
+}
+
+/* 16 + 16 bits: the sums of |g| and of h of the rows added so far bound every cell, so cells are emptied by what the
+ * gradients are, not by what they could be. */
+static int64_t count16(const CpuBlock *block, const TreePair *pair, const uint32_t *index, int64_t n, uint32_t *cells)
+{
+    int64_t i = 0;
+    int32_t g_sum = 0, h_sum = 0;
+    const int32_t room = SLICE * CELL_LEVELS;
+    while (i < n && g_sum <= 32767 - room && h_sum <= 65535 - room) {
+        int m = n - i < SLICE ? (int)(n - i) : SLICE;
+        for (int k = 0; k < m; k++) {
+            uint32_t value = pair[index[i + k]];
+            int32_t g = (int32_t)value >> 16;
+            g_sum += g < 0 ? -g : g;
+            h_sum += (int32_t)(value & 0xFFFF);
+        }
+        add_slice16(block, pair, index + i, m, cells);
+        i += m;
+    }
+    return i;
+}
+
+static int64_t count32(const CpuBlock *block, const TreePair *pair, const uint32_t *index, int64_t n, uint64_t *cells)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const uint8_t *row = block->rows + (int64_t)index[i] * block->width;
+        uint32_t p = pair[index[i]];
+        uint64_t value = ((uint64_t)((int32_t)p >> 16) << 32) + (p & 0xFFFF);
+        ADD_ROW(cells, value);
+    }
+    return n;
+}
+
+static int64_t loop_count(const CpuBlock *block, const TreePair *pair, const uint32_t *index, int64_t n, int levels,
+                          void *cells)
+{
+    return levels <= CELL_LEVELS ? count16(block, pair, index, n, cells) : count32(block, pair, index, n, cells);
+}
+
+static void loop_flush(void *cells, int levels, int bins, int64_t *out)
+{
+    if (levels <= CELL_LEVELS) {
+        uint32_t *cell = cells;
+        for (int b = 0; b < bins; b++) {
+            out[2 * b] += (int32_t)cell[b] >> 16;
+            out[2 * b + 1] += cell[b] & 0xFFFF;
+        }
+        memset(cell, 0, (size_t)bins * sizeof *cell);
+    } else {
+        uint64_t *cell = cells;
+        for (int b = 0; b < bins; b++) {
+            out[2 * b] += (int64_t)cell[b] >> 32;
+            out[2 * b + 1] += (int64_t)(cell[b] & 0xFFFFFFFF);
+        }
+        memset(cell, 0, (size_t)bins * sizeof *cell);
+    }
+}
+
+/* Scores of all s for a left side of (g + miss_g, h + miss_h)[s]. */
+static void side_scores(const CpuScore *job, const int64_t *g, const int64_t *h, int64_t miss_g, int64_t miss_h,
+                        int64_t all_g, int64_t all_h, double *score)
+{
+    double g_unit = job->g_unit, h_unit = job->h_unit, l2 = job->l2;
+    int64_t least = job->h_least;
+    for (int s = 0; s < job->bins; s++) {
+        int64_t lg = g[s] + miss_g, lh = h[s] + miss_h, rg = all_g - lg, rh = all_h - lh;
+        double sum = tree_score(lg, lh, g_unit, h_unit, l2) + tree_score(rg, rh, g_unit, h_unit, l2);
+        score[s] = lh < least || rh < least ? -1.0 : sum;
+    }
+}
+
+static void loop_scores(const CpuScore *job, bool *missing, double *own, double *left, double *right)
+{
+    int64_t g[CELL_BINS], h[CELL_BINS], sum_g = 0, sum_h = 0, miss_g = job->cells[0], miss_h = job->cells[1];
+    g[0] = h[0] = 0;
+    for (int b = 1; b < job->bins; b++) {
+        g[b] = sum_g += job->cells[2 * b];
+        h[b] = sum_h += job->cells[2 * b + 1];
+    }
+    sum_g += miss_g;
+    sum_h += miss_h;
+    *own = tree_score(sum_g, sum_h, job->g_unit, job->h_unit, job->l2);
+    *missing = miss_g != 0 || miss_h != 0;
+    side_scores(job, g, h, miss_g, miss_h, sum_g, sum_h, left);
+    if (*missing)
+        side_scores(job, g, h, 0, 0, sum_g, sum_h, right);
+}
+
+#ifndef HAVE_PARTITION
+static int64_t loop_partition(const uint8_t *column, int bin, bool missing_right, uint32_t *index, int64_t n,
+                              uint32_t *right)
+{
+    int64_t stay = 0, go = 0;
+    /* A missing value is bin 0; as 255 it lies above every border. */
+    uint8_t shift = missing_right ? 1 : 0;
+    int limit = bin - shift;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t row = index[i];
+        bool goes = (uint8_t)(column[row] - shift) > limit;
+        right[go] = row;
+        index[stay] = row;
+        go += goes;
+        stay += !goes;
+    }
+    return stay;
+}
+#endif
+
+static void loop_add_leaves(const TreeAddLeaves *job, int64_t from, int64_t to)
+{
+    for (int64_t i = from; i < to; i++)
+        job->margin[i] += job->part[i] <= 1 ? job->value[job->leaf[i]] : 0;
+}
+
+#endif

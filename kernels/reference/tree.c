@@ -1,0 +1,271 @@
+/* The tree operations, plain and in order: what every other table must agree with bit for bit. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "device/backend.h"
+#include "device/tree_math.h"
+
+static void bin(const DeviceContext *context, const float *values, int64_t n, const float *border, int n_borders,
+                uint8_t *bins)
+{
+    (void)context;
+    for (int64_t i = 0; i < n; i++) {
+        int below = 0;
+        for (int b = 0; b < n_borders; b++)
+            below += border[b] < values[i];
+        bins[i] = isnan(values[i]) ? 0 : (uint8_t)(1 + below);
+    }
+}
+
+static void transpose(const DeviceContext *context, const TreeBins *bins, uint8_t *block)
+{
+    (void)context;
+    for (int f = 0; f < bins->features; f++) {
+        int b = f / TREE_BLOCK, width = tree_block_width(bins, b);
+        uint8_t *rows = block + (int64_t)b * TREE_BLOCK * bins->n;
+        for (int64_t i = 0; i < bins->n; i++)
+            rows[i * width + f % TREE_BLOCK] = bins->column[f * bins->pitch + i];
+    }
+}
+
+/* Gradient and hessian of the log-loss of one row. */
+static void true_gradient(double *g, double *h, int64_t margin, int label, const double *weight)
+{
+    double p = tree_sigmoid(tree_margin(margin)), w = weight[label];
+    *g = w * (p - (double)label);
+    *h = w * (p * (1.0 - p));
+}
+
+static void gradients(const DeviceContext *context, const TreeGradients *job)
+{
+    (void)context;
+    for (int64_t i = 0; i < job->n; i++) {
+        double g, h;
+        uint64_t random = tree_mix(job->key, job->row[i]);
+        true_gradient(&g, &h, job->margin[i], job->label[i] != 0, job->weight);
+        int32_t gq = tree_round(g * job->g_scale, random & 0xFFFFFF);
+        int32_t hq = tree_round(h * job->h_scale, random >> 24 & 0xFFFFFF);
+        job->pair[i] = job->part[i] == 0 ? (uint32_t)gq << 16 | (uint32_t)hq : 0;
+    }
+}
+
+static void histogram(const DeviceContext *context, const TreeHistogram *job)
+{
+    const TreeFeatures *features = job->features;
+    (void)context;
+    memset(job->out, 0, (size_t)features->at[features->n] * (size_t)job->nodes * 2 * sizeof *job->out);
+    for (int s = 0; s < job->segments; s++)
+        for (int64_t i = job->segment[s].begin; i < job->segment[s].begin + job->segment[s].count; i++)
+            for (int j = 0; j < features->n; j++) {
+                uint32_t row = job->index[i];
+                int64_t *cells = tree_cells(job->out, features, j, job->nodes, job->segment[s].node);
+                uint8_t b = job->bins->column[features->id[j] * job->bins->pitch + row];
+                cells[2 * b] += (int32_t)job->pair[row] >> 16;
+                cells[2 * b + 1] += job->pair[row] & 0xFFFF;
+            }
+}
+
+/* The first cell of feature j and node k in an array that holds features `first` and on. */
+static int64_t cell(const TreeFeatures *features, int first, int j, int nodes, int k)
+{
+    int64_t bins = features->at[j + 1] - features->at[j];
+    return 2 * ((int64_t)(features->at[j] - features->at[first]) * nodes + k * bins);
+}
+
+static void siblings(const DeviceContext *context, const TreeSiblings *job)
+{
+    (void)context;
+    for (int j = job->first; j < job->last; j++)
+        for (int i = 0; i < job->siblings; i++) {
+            const TreeSibling *s = &job->sibling[i];
+            const int64_t *parent = job->parents + cell(job->features, job->first, j, job->n_parents, s->parent);
+            const int64_t *built = job->built + cell(job->features, job->first, j, job->n_built, s->built);
+            int64_t *smaller = job->out + cell(job->features, job->first, j, job->n_out, s->smaller);
+            int64_t *larger = job->out + cell(job->features, job->first, j, job->n_out, s->larger);
+            for (int c = 0; c < 2 * (job->features->at[j + 1] - job->features->at[j]); c++) {
+                smaller[c] = built[c];
+                larger[c] = parent[c] - built[c];
+            }
+        }
+}
+
+typedef struct Sums {
+    int64_t g, h;
+} Sums;
+
+static Sums sums_of(const int64_t *cells, int from, int to)
+{
+    Sums sums = {0, 0};
+    for (int b = from; b < to; b++) {
+        sums.g += cells[2 * b];
+        sums.h += cells[2 * b + 1];
+    }
+    return sums;
+}
+
+static double score_of(const TreeScores *job, Sums sums)
+{
+    return tree_score(sums.g, sums.h, job->g_unit, job->h_unit, job->l2);
+}
+
+/* The score of one candidate, or -1 where a side is too light. */
+static double split_score(const TreeScores *job, const int64_t *cells, int bins, int s, int right)
+{
+    Sums missing = sums_of(cells, 0, 1), l = sums_of(cells, 1, s + 1), r = sums_of(cells, s + 1, bins);
+    Sums *side = right ? &r : &l;
+    side->g += missing.g;
+    side->h += missing.h;
+    return l.h < job->h_least || r.h < job->h_least ? -1.0 : score_of(job, l) + score_of(job, r);
+}
+
+static void best_splits(const DeviceContext *context, const TreeScores *job, TreeSplit *best)
+{
+    (void)context;
+    for (int k = 0; k < job->nodes; k++) {
+        best[k] = (TreeSplit){0, 0};
+        for (int j = job->first; j < job->last; j++) {
+            const int64_t *cells = job->histogram + cell(job->features, job->first, j, job->nodes, k);
+            int bins = job->features->at[j + 1] - job->features->at[j];
+            double own = score_of(job, sums_of(cells, 0, bins));
+            for (int s = 0; s < bins - 1; s++)
+                for (int right = 0; right < (s == 0 ? 1 : 2); right++) {
+                    double score = split_score(job, cells, bins, s, right);
+                    if (score > own * TREE_GAIN_LEAST && score > best[k].score)
+                        best[k] = (TreeSplit){score, TREE_SPLIT_CODE(job->features->id[j], s, right)};
+                }
+        }
+    }
+}
+
+static void level_scores(const DeviceContext *context, const TreeScores *job, double *total, double *parent)
+{
+    (void)context;
+    for (int j = job->first; j < job->last; j++) {
+        int bins = job->features->at[j + 1] - job->features->at[j];
+        double *at = total + 2 * (job->features->at[j] - job->features->at[job->first]);
+        for (int k = 0; k < job->nodes; k++) {
+            const int64_t *cells = job->histogram + cell(job->features, job->first, j, job->nodes, k);
+            double own = score_of(job, sums_of(cells, 0, bins));
+            if (j == job->first)
+                *parent += own;
+            for (int s = 0; s < bins; s++)
+                for (int right = 0; right < 2; right++) {
+                    double score = split_score(job, cells, bins, s, right);
+                    at[2 * s + right] += score < 0 ? own : score;
+                }
+        }
+    }
+}
+
+static bool goes_right(const TreeBins *bins, const TreeCut *cut, uint32_t row)
+{
+    uint8_t b = bins->column[cut->feature * bins->pitch + row];
+    return b == 0 ? cut->missing_right : b > cut->bin;
+}
+
+static void partition(const DeviceContext *context, const TreePartition *job)
+{
+    (void)context;
+    for (int c = 0; c < job->cuts; c++) {
+        TreeCut *cut = &job->cut[c];
+        uint32_t *index = job->index + cut->segment.begin, *right = job->scratch + cut->segment.begin;
+        int64_t n_right = 0;
+        cut->left = 0;
+        for (int64_t i = 0; i < cut->segment.count; i++)
+            if (goes_right(job->bins, cut, index[i]))
+                right[n_right++] = index[i];
+            else
+                index[cut->left++] = index[i];
+        memcpy(index + cut->left, right, (size_t)n_right * sizeof *index);
+    }
+}
+
+static void assign(const DeviceContext *context, const TreeAssign *job)
+{
+    (void)context;
+    for (int c = 0; c < job->cuts; c++) {
+        const TreeCut *cut = &job->cut[c];
+        for (int64_t i = cut->segment.begin; i < cut->segment.begin + cut->segment.count; i++) {
+            uint32_t row = job->index[i];
+            bool right = cut->feature >= 0 && goes_right(job->bins, cut, row);
+            job->leaf[row] = (uint16_t)(job->first[c] + right);
+        }
+    }
+}
+
+static void leaf_sums(const DeviceContext *context, const TreeLeafSums *job)
+{
+    double scale = (double)((int64_t)1 << job->shift);
+    (void)context;
+    memset(job->sum, 0, (size_t)job->leaves * 3 * sizeof *job->sum);
+    for (int64_t i = 0; i < job->n; i++) {
+        double g, h;
+        int64_t *sum = job->sum + 3 * job->leaf[i];
+        if (job->part[i] != 0)
+            continue;
+        true_gradient(&g, &h, job->margin[i], job->label[i] != 0, job->weight);
+        sum[0] += tree_fixed(g, scale);
+        sum[1] += tree_fixed(h, scale);
+        sum[2] += 1;
+    }
+}
+
+static void add_leaves(const DeviceContext *context, const TreeAddLeaves *job)
+{
+    (void)context;
+    for (int64_t i = 0; i < job->n; i++)
+        if (job->part[i] <= 1)
+            job->margin[i] += job->value[job->leaf[i]];
+}
+
+static void walk(const DeviceContext *context, const TreeWalk *job)
+{
+    (void)context;
+    for (int64_t i = 0; i < job->bins->n; i++) {
+        int leaf = 0, node = 0;
+        for (int level = 0; level < job->depth; level++) {
+            int at = job->symmetric ? level : node;
+            TreeCut cut = {.feature = job->feature[at], .bin = job->bin[at], .missing_right = job->missing_right[at]};
+            int right = cut.feature >= 0 && goes_right(job->bins, &cut, (uint32_t)i);
+            leaf = 2 * leaf + right;
+            node = 2 * node + 1 + right;
+        }
+        job->leaf[i] = (uint16_t)leaf;
+    }
+}
+
+static const TreeOps tree_ops = {
+    .bin = bin,
+    .transpose = transpose,
+    .gradients = gradients,
+    .histogram = histogram,
+    .siblings = siblings,
+    .best_splits = best_splits,
+    .level_scores = level_scores,
+    .partition = partition,
+    .assign = assign,
+    .leaf_sums = leaf_sums,
+    .add_leaves = add_leaves,
+    .walk = walk,
+};
+
+static const char *open_reference(DeviceContext *context, int ordinal, char *what, size_t size)
+{
+    (void)context, (void)ordinal;
+    snprintf(what, size, "reference");
+    return NULL;
+}
+
+static void close_reference(DeviceContext *context)
+{
+    (void)context;
+}
+
+const Backend backend_reference = {
+    .abi = DEVICE_ABI,
+    .name = "reference",
+    .open = open_reference,
+    .close = close_reference,
+    .trees = &tree_ops,
+};

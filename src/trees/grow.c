@@ -1,0 +1,248 @@
+/* Growing one tree, level by level. Nodes of a level are slots 0 .. nodes - 1; every rank knows all of them, and holds
+ * of each its own rows, as segments of its list: one a shard (a thread's rows). */
+#include <string.h>
+
+#include "base/rng.h"
+#include "device/tree_math.h"
+#include "trees/trees_priv.h"
+
+#define SWAP(type, a, b)                                                                                               \
+    do {                                                                                                               \
+        type swap = (a);                                                                                               \
+        (a) = (b);                                                                                                     \
+        (b) = swap;                                                                                                    \
+    } while (0)
+
+/* Rows that this tree learns from: a function of (seed, tree, row) alone. */
+static bool is_drawn(const TreesTraining *t, uint64_t key, uint64_t below, int64_t i)
+{
+    return t->rows.part[i] == 0 && (t->options.sample_rows >= 1 || tree_mix(key, t->rows.row[i]) >> 11 < below);
+}
+
+/* The root: each shard's rows in order, first those drawn, then the others of train and valid. */
+static void list_rows(TreesTraining *t, int tree)
+{
+    uint64_t key = dp_random_u64(t->seed, TREES_RANDOM_ROWS, (uint64_t)tree);
+    uint64_t below = (uint64_t)(t->options.sample_rows * 0x1p53);
+    int64_t n = t->rows.n, at = 0;
+    for (int s = 0; s < t->shards; s++) {
+        int64_t from = n * s / t->shards, to = n * (s + 1) / t->shards, begin = at;
+        for (int64_t i = from; i < to; i++)
+            if (is_drawn(t, key, below, i))
+                t->index[at++] = (uint32_t)i;
+        t->learn[s] = (TreeSegment){.begin = begin, .count = at - begin};
+        begin = at;
+        for (int64_t i = from; i < to; i++)
+            if (t->rows.part[i] <= 1 && !is_drawn(t, key, below, i))
+                t->index[at++] = (uint32_t)i;
+        t->carry[s] = (TreeSegment){.begin = begin, .count = at - begin};
+    }
+    t->nodes = 1;
+    t->node[0] = (TreesNode){.place = 0};
+}
+
+/* The features that this tree may use: those with the smallest draws, in ascending order. */
+static void draw_features(TreesTraining *t, int tree)
+{
+    const TreesMatrix *m = t->matrix;
+    int able = 0, wanted, n = 0;
+    for (int f = 0; f < m->features; f++)
+        able += m->splits[f];
+    wanted = (int)((double)able * t->options.sample_columns + 0.5);
+    wanted = wanted < 1 && able > 0 ? 1 : wanted;
+    t->feature_at[0] = 0;
+    for (int f = 0; f < m->features; f++) {
+        uint64_t mine = dp_random_u64(t->seed, TREES_RANDOM_COLUMNS + (uint64_t)tree * 16, (uint64_t)f);
+        int smaller = 0;
+        if (!m->splits[f])
+            continue;
+        for (int g = 0; g < m->features && wanted < able; g++) {
+            uint64_t other = dp_random_u64(t->seed, TREES_RANDOM_COLUMNS + (uint64_t)tree * 16, (uint64_t)g);
+            smaller += m->splits[g] && (other < mine || (other == mine && g < f));
+        }
+        if (smaller >= wanted)
+            continue;
+        t->feature_id[n] = f;
+        t->feature_at[n + 1] = t->feature_at[n] + m->borders[f] + 2;
+        n++;
+    }
+    t->share.features = (TreeFeatures){.n = n, .id = t->feature_id, .at = t->feature_at};
+    trees_share_features(&t->share);
+}
+
+static void draw_gradients(TreesTraining *t, int tree)
+{
+    TreeGradients job = {.n = t->rows.n,
+                         .margin = t->margin,
+                         .label = t->rows.label,
+                         .part = t->rows.part,
+                         .row = t->rows.row,
+                         .weight = {t->weight[0], t->weight[1]},
+                         .g_scale = t->g_scale,
+                         .h_scale = t->h_scale,
+                         .key = dp_random_u64(t->seed, TREES_RANDOM_ROUND, (uint64_t)tree),
+                         .pair = t->pair};
+    t->ops->gradients(t->context, &job);
+}
+
+static TreeCut cut_of(const TreeSplit *split, const TreeSegment *segment)
+{
+    bool splits = split->score > 0;
+    return (TreeCut){.segment = *segment,
+                     .feature = splits ? (int32_t)(split->code >> 20) : -1,
+                     .bin = splits ? (int32_t)(split->code >> 1 & 0x3FFFF) : 0,
+                     .missing_right = splits && (split->code & 1)};
+}
+
+static void note_split(TreesTraining *t, int level, int k)
+{
+    TreeCut cut = cut_of(&t->split[k], &t->learn[0]);
+    int at = t->options.growth == TREES_SYMMETRIC ? level : (1 << level) - 1 + t->node[k].place;
+    t->draft.feature[at] = cut.feature;
+    t->draft.bin[at] = cut.bin;
+    t->draft.missing_right[at] = cut.missing_right;
+}
+
+/* Every row of the nodes that end here gets its leaf: place shifted to where it lies at full depth. Rows of a node that
+ * splits at the last level go on by one. */
+static void assign_leaves(TreesTraining *t, int level, bool last)
+{
+    int cuts = 0;
+    for (int k = 0; k < t->nodes; k++) {
+        bool splits = t->split[k].score > 0;
+        if (splits && !last)
+            continue;
+        for (int s = 0; s < 2 * t->shards; s++) {
+            const TreeSegment *of = s < t->shards ? &t->learn[k * t->shards + s] : &t->carry[(k - 1) * t->shards + s];
+            if (of->count == 0)
+                continue;
+            t->cut[cuts] = cut_of(&t->split[k], of);
+            t->cut_first[cuts++] = t->node[k].place << (t->options.depth - level);
+        }
+    }
+    TreeAssign job = {
+        .bins = &t->bins, .index = t->index, .cut = t->cut, .first = t->cut_first, .cuts = cuts, .leaf = t->leaf};
+    t->ops->assign(t->context, &job);
+}
+
+/* Splits the rows of this rank; the next level's nodes, with their rows over all ranks. */
+static void split_rows(TreesTraining *t, const Comm *comm)
+{
+    int cuts = 0, next = 0, shards = t->shards;
+    for (int k = 0; k < t->nodes; k++)
+        for (int s = 0; s < 2 * shards && t->split[k].score > 0; s++)
+            t->cut[cuts++] =
+                cut_of(&t->split[k], s < shards ? &t->learn[k * shards + s] : &t->carry[(k - 1) * shards + s]);
+    TreePartition job = {.bins = &t->bins, .index = t->index, .scratch = t->scratch, .cut = t->cut, .cuts = cuts};
+    t->ops->partition(t->context, &job);
+    cuts = 0;
+    for (int k = 0; k < t->nodes; k++) {
+        if (!(t->split[k].score > 0))
+            continue;
+        t->exchange[next] = t->exchange[next + 1] = 0;
+        for (int s = 0; s < 2 * shards; s++) {
+            const TreeCut *cut = &t->cut[cuts++];
+            TreeSegment *to = s < shards ? &t->next_learn[next * shards + s] : &t->next_carry[(next - 1) * shards + s];
+            to[0] = (TreeSegment){.begin = cut->segment.begin, .count = cut->left};
+            to[shards] =
+                (TreeSegment){.begin = cut->segment.begin + cut->left, .count = cut->segment.count - cut->left};
+            if (s < shards) {
+                t->exchange[next] += to[0].count;
+                t->exchange[next + 1] += to[shards].count;
+            }
+        }
+        t->next_node[next].place = 2 * t->node[k].place;
+        t->next_node[next + 1].place = 2 * t->node[k].place + 1;
+        next += 2;
+    }
+    comm_sum_i64(comm, t->exchange, (size_t)next);
+    for (int k = 0; k < next; k++)
+        t->next_node[k].rows = t->exchange[k];
+}
+
+/* Histograms of the next level: of each pair of children the one with fewer rows is built, the other is what is left
+ * of the parent. Then the next level is this one. */
+static dp_status go_down(TreesTraining *t, const Comm *comm)
+{
+    int pairs = 0, segments = 0;
+    for (int k = 0; k < t->nodes; k++)
+        if (t->split[k].score > 0) {
+            int left = 2 * pairs, right = left + 1;
+            bool left_smaller = t->next_node[left].rows <= t->next_node[right].rows;
+            t->sibling[pairs] = (TreeSibling){.parent = k,
+                                              .built = pairs,
+                                              .smaller = left_smaller ? left : right,
+                                              .larger = left_smaller ? right : left};
+            for (int s = 0; s < t->shards; s++) {
+                t->segment[segments] = t->next_learn[t->sibling[pairs].smaller * t->shards + s];
+                t->segment[segments++].node = pairs;
+            }
+            pairs++;
+        }
+    DP_TRY_ALL(comm, trees_histograms_room(t, pairs, 2 * pairs));
+    TreeSiblings job = {.features = &t->share.features,
+                        .first = t->share.first[t->share.rank],
+                        .last = t->share.first[t->share.rank + 1],
+                        .parents = t->now,
+                        .built = trees_histograms_build(t, t->segment, segments, pairs, comm),
+                        .out = t->next,
+                        .n_parents = t->nodes,
+                        .n_built = pairs,
+                        .n_out = 2 * pairs,
+                        .sibling = t->sibling,
+                        .siblings = pairs};
+    t->ops->siblings(t->context, &job);
+    SWAP(int64_t *, t->now, t->next);
+    SWAP(size_t, t->now_room, t->next_room);
+    SWAP(TreeSegment *, t->learn, t->next_learn);
+    SWAP(TreeSegment *, t->carry, t->next_carry);
+    SWAP(TreesNode *, t->node, t->next_node);
+    t->nodes = 2 * pairs;
+    return DP_OK;
+}
+
+static dp_status build_root(TreesTraining *t, const Comm *comm)
+{
+    const int64_t *root;
+    int first = t->share.first[t->share.rank], last = t->share.first[t->share.rank + 1];
+    DP_TRY_ALL(comm, trees_histograms_room(t, 1, 1));
+    memcpy(t->segment, t->learn, (size_t)t->shards * sizeof *t->segment);
+    root = trees_histograms_build(t, t->segment, t->shards, 1, comm);
+    memcpy(t->next, root, 2 * (size_t)(t->feature_at[last] - t->feature_at[first]) * sizeof *root);
+    SWAP(int64_t *, t->now, t->next);
+    SWAP(size_t, t->now_room, t->next_room);
+    return DP_OK;
+}
+
+dp_status trees_grow(TreesTraining *t, int tree, bool *grew, const Comm *comm)
+{
+    int depth = (int)t->options.depth, places = t->options.growth == TREES_SYMMETRIC ? depth : (1 << depth) - 1;
+    for (int i = 0; i < places; i++) {
+        t->draft.feature[i] = -1;
+        t->draft.bin[i] = 0;
+        t->draft.missing_right[i] = 0;
+    }
+    t->draft.depth = 0;
+    *grew = false;
+    draw_features(t, tree);
+    if (t->share.features.n == 0)
+        return DP_OK;
+    draw_gradients(t, tree);
+    list_rows(t, tree);
+    DP_TRY(build_root(t, comm));
+    for (int level = 0; level < depth; level++) {
+        bool splits = trees_find_splits(t, comm);
+        if (splits) {
+            t->draft.depth = level + 1;
+            for (int k = 0; k < t->nodes; k++)
+                note_split(t, level, k);
+        }
+        assign_leaves(t, level, level == depth - 1 || !splits);
+        if (!splits || level == depth - 1)
+            break;
+        split_rows(t, comm);
+        DP_TRY(go_down(t, comm));
+    }
+    *grew = t->draft.depth > 0;
+    return DP_OK;
+}

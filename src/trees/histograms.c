@@ -1,0 +1,143 @@
+/* Histograms of a level over all ranks: built for the smaller children only, summed by feature over ranks (each rank
+ * gets its features), the larger children by subtraction. Messages: one reduce-scatter a level, whose size depends on
+ * bins and nodes, never on rows. */
+#include <string.h>
+
+#include "device/tree_math.h"
+#include "trees/trees_priv.h"
+
+/* The cells of n nodes of all features, and of this rank's. */
+static size_t cells_of(const TreesShare *share, int rank, int nodes)
+{
+    const int32_t *at = share->features.at;
+    return 2 * (size_t)nodes * (size_t)(at[share->first[rank + 1]] - at[share->first[rank]]);
+}
+
+static dp_status grow_room(int64_t **cells, size_t *room, size_t n)
+{
+    if (n > *room) {
+        dp_free(cells);
+        *room = 0;
+        DP_TRY(dp_new(cells, n));
+        *room = n;
+    }
+    return DP_OK;
+}
+
+dp_status trees_histograms_room(TreesTraining *t, int built, int next)
+{
+    size_t all = 2 * (size_t)built * (size_t)t->share.features.at[t->share.features.n];
+    DP_TRY(grow_room(&t->local, &t->local_room, all));
+    if (t->share.ranks > 1)
+        DP_TRY(grow_room(&t->built, &t->built_room, cells_of(&t->share, t->share.rank, built)));
+    return grow_room(&t->next, &t->next_room, cells_of(&t->share, t->share.rank, next));
+}
+
+/* Features in consecutive shares of about equal bins. */
+void trees_share_features(TreesShare *share)
+{
+    int64_t total = share->features.at[share->features.n];
+    int j = 0;
+    for (int r = 0; r < share->ranks; r++) {
+        share->first[r] = j;
+        while (j < share->features.n && share->features.at[j + 1] * (int64_t)share->ranks <= total * (r + 1))
+            j++;
+    }
+    share->first[share->ranks] = share->features.n;
+}
+
+const int64_t *trees_histograms_build(TreesTraining *t, const TreeSegment *segment, int segments, int nodes,
+                                      const Comm *comm)
+{
+    TreeHistogram job = {.bins = &t->bins,
+                         .features = &t->share.features,
+                         .pair = t->pair,
+                         .levels = (int)t->options.levels,
+                         .index = t->index,
+                         .segment = segment,
+                         .segments = segments,
+                         .nodes = nodes,
+                         .out = t->local};
+    t->ops->histogram(t->context, &job);
+    if (t->share.ranks == 1)
+        return t->local;
+    for (int r = 0; r < t->share.ranks; r++)
+        t->share.counts[r] = (int)cells_of(&t->share, r, nodes);
+    comm_reduce_scatter_i64(comm, t->local, t->built, t->share.counts);
+    return t->built;
+}
+
+/* The best of the ranks' splits: the highest score, then the lowest code. Non-negative doubles sort as their bits. */
+static void agree_splits(TreesTraining *t, int nodes, const Comm *comm)
+{
+    int64_t *score = t->exchange, *code = t->exchange + nodes;
+    if (t->share.ranks == 1)
+        return;
+    for (int k = 0; k < nodes; k++)
+        memcpy(&score[k], &t->split[k].score, sizeof *score);
+    comm_max_i64(comm, score, (size_t)nodes);
+    for (int k = 0; k < nodes; k++) {
+        int64_t mine;
+        memcpy(&mine, &t->split[k].score, sizeof mine);
+        code[k] = mine == score[k] && mine != 0 ? t->split[k].code : INT64_MAX;
+    }
+    comm_min_i64(comm, code, (size_t)nodes);
+    for (int k = 0; k < nodes; k++) {
+        memcpy(&t->split[k].score, &score[k], sizeof *score);
+        t->split[k].code = code[k];
+    }
+}
+
+static TreeScores scores_of(const TreesTraining *t)
+{
+    return (TreeScores){.features = &t->share.features,
+                        .first = t->share.first[t->share.rank],
+                        .last = t->share.first[t->share.rank + 1],
+                        .histogram = t->now,
+                        .nodes = t->nodes,
+                        .g_unit = t->g_unit,
+                        .h_unit = t->h_unit,
+                        .l2 = t->options.l2,
+                        .h_least = t->h_least};
+}
+
+/* One split for the whole level, into split[0]. */
+static void find_level_split(TreesTraining *t)
+{
+    TreeScores job = scores_of(t);
+    const int32_t *at = t->share.features.at, *id = t->share.features.id;
+    double parent = 0;
+    t->split[0] = (TreeSplit){0, 0};
+    if (job.first == job.last)
+        return;
+    memset(t->level_score, 0, 2 * (size_t)(at[job.last] - at[job.first]) * sizeof *t->level_score);
+    t->ops->level_scores(t->context, &job, t->level_score, &parent);
+    for (int j = job.first; j < job.last; j++)
+        for (int s = 0; s < at[j + 1] - at[j] - 1; s++)
+            for (int right = 0; right < (s == 0 ? 1 : 2); right++) {
+                double score = t->level_score[2 * (at[j] - at[job.first] + s) + right];
+                if (score > parent * TREE_GAIN_LEAST && score > t->split[0].score)
+                    t->split[0] = (TreeSplit){score, TREE_SPLIT_CODE(id[j], s, right)};
+            }
+}
+
+bool trees_find_splits(TreesTraining *t, const Comm *comm)
+{
+    TreeScores job = scores_of(t);
+    bool any = false;
+    if (t->options.growth == TREES_SYMMETRIC) {
+        find_level_split(t);
+        agree_splits(t, 1, comm);
+        for (int k = 1; k < t->nodes; k++)
+            t->split[k] = t->split[0];
+        return t->split[0].score > 0;
+    }
+    for (int k = 0; k < t->nodes; k++)
+        t->split[k] = (TreeSplit){0, 0};
+    if (job.first < job.last)
+        t->ops->best_splits(t->context, &job, t->split);
+    agree_splits(t, t->nodes, comm);
+    for (int k = 0; k < t->nodes; k++)
+        any |= t->split[k].score > 0;
+    return any;
+}

@@ -1,0 +1,378 @@
+/* Training: what stands between trees. Margins, the start value, leaf values, the model's arrays. */
+#include <string.h>
+
+#include "device/tree_math.h"
+#include "trees/trees_priv.h"
+
+double trees_probability(int64_t margin)
+{
+    return tree_sigmoid(tree_margin(margin));
+}
+
+/* ---- begin ---- */
+
+/* Local. Rows in train by label. */
+static dp_status count_labels(const TreesRows *rows, int64_t *count)
+{
+    count[0] = count[1] = 0;
+    for (int64_t i = 0; i < rows->n; i++) {
+        if (rows->part[i] != 0)
+            continue;
+        if (rows->label[i] != 0 && rows->label[i] != 1)
+            return dp_fail(DP_ERR_DATA, "trees-02", "row %lld of this rank has label %d; labels are 0 and 1",
+                           (long long)i, rows->label[i]);
+        count[rows->label[i]]++;
+    }
+    return DP_OK;
+}
+
+static int bits_of(double x)
+{
+    int bits = 0;
+    while (bits < 62 && (double)((int64_t)1 << bits) < x)
+        bits++;
+    return bits;
+}
+
+/* Units of the rounded gradients, of leaf sums, and the start value: README.md, "Rounding". */
+static void set_units(TreesTraining *t, const int64_t *count)
+{
+    double heavy = t->options.positive_weight > 1 ? t->options.positive_weight : 1, levels = (double)t->options.levels;
+    double least, odds = t->options.positive_weight * (double)count[1] / (double)count[0];
+    int shift = 61 - bits_of((double)(count[0] + count[1]) * heavy), largest = 50 - bits_of(heavy);
+    t->weight[0] = 1;
+    t->weight[1] = t->options.positive_weight;
+    t->g_scale = levels / heavy;
+    t->h_scale = levels / (0.25 * heavy);
+    t->g_unit = heavy / levels;
+    t->h_unit = 0.25 * heavy / levels;
+    least = t->options.min_child / t->h_unit;
+    t->h_least = least < 1 ? 1 : least > 0x1p60 ? (int64_t)1 << 60 : (int64_t)least + ((double)(int64_t)least < least);
+    t->shift = shift > largest ? largest : shift;
+    t->shift = t->shift > 40 ? 40 : t->shift;
+    t->model.bias = tree_fixed(tree_log(odds), 0x1p20);
+}
+
+static dp_status take_borders(TreesModel *model, const TreesMatrix *matrix)
+{
+    size_t n = 0;
+    DP_TRY(dp_new(&model->border_at, (size_t)matrix->features + 1));
+    for (int f = 0; f < matrix->features; f++)
+        model->border_at[f + 1] = model->border_at[f] + matrix->borders[f];
+    DP_TRY(dp_new(&model->border, (size_t)model->border_at[matrix->features] + 1));
+    for (int f = 0; f < matrix->features; f++)
+        for (int b = 0; b < matrix->borders[f]; b++)
+            model->border[n++] = matrix->border[(size_t)f * TREES_MAX_BINS + (size_t)b];
+    model->n_features = matrix->features;
+    return DP_OK;
+}
+
+/* Local. All memory but the histograms'. */
+static dp_status take_memory(TreesTraining *t, const Comm *comm)
+{
+    const TreesMatrix *m = t->matrix;
+    size_t n = (size_t)m->n, nodes = (size_t)1 << (t->options.depth - 1), features = (size_t)m->features;
+    size_t places = t->options.growth == TREES_SYMMETRIC ? (size_t)t->options.depth : 2 * nodes, bytes;
+    size_t shards = (size_t)t->shards;
+    t->nodes_max = (int)nodes;
+    DP_TRY(dp_bytes_of(&bytes, n, features));
+    DP_TRY(dp_new(&t->block, bytes + TREE_PAD));
+    DP_TRY(dp_new(&t->margin, n));
+    DP_TRY(dp_new(&t->pair, n));
+    DP_TRY(dp_new(&t->leaf, n));
+    DP_TRY(dp_new(&t->index, n + TREE_PAD));
+    DP_TRY(dp_new(&t->scratch, n + TREE_PAD));
+    DP_TRY(dp_new(&t->learn, nodes * shards));
+    DP_TRY(dp_new(&t->carry, nodes * shards));
+    DP_TRY(dp_new(&t->next_learn, nodes * shards));
+    DP_TRY(dp_new(&t->next_carry, nodes * shards));
+    DP_TRY(dp_new(&t->segment, nodes * shards));
+    DP_TRY(dp_new(&t->node, nodes));
+    DP_TRY(dp_new(&t->next_node, nodes));
+    DP_TRY(dp_new(&t->cut, 2 * nodes * shards));
+    DP_TRY(dp_new(&t->cut_first, 2 * nodes * shards));
+    DP_TRY(dp_new(&t->split, nodes));
+    DP_TRY(dp_new(&t->sibling, nodes));
+    DP_TRY(dp_new(&t->exchange, 2 * nodes));
+    DP_TRY(dp_new(&t->feature_id, features));
+    DP_TRY(dp_new(&t->feature_at, features + 1));
+    DP_TRY(dp_new(&t->level_score, 2 * features * TREES_MAX_BINS));
+    DP_TRY(dp_new(&t->share.first, (size_t)comm_size(comm) + 1));
+    DP_TRY(dp_new(&t->share.counts, (size_t)comm_size(comm)));
+    DP_TRY(dp_new(&t->leaf_sum, 6 * nodes));
+    DP_TRY(dp_new(&t->leaf_value, 2 * nodes));
+    DP_TRY(dp_new(&t->draft.feature, places));
+    DP_TRY(dp_new(&t->draft.bin, places));
+    return dp_new(&t->draft.missing_right, places);
+}
+
+/* Local. One message moves at most 2^31 - 1 numbers: bins times nodes of a level. */
+static dp_status check_size(const TreesTraining *t)
+{
+    int64_t bins = 0;
+    for (int f = 0; f < t->matrix->features; f++)
+        bins += t->matrix->borders[f] + 2;
+    if (bins << t->options.depth > INT32_MAX)
+        return dp_fail(DP_ERR_USAGE, "trees-03",
+                       "%lld bins of all features at depth %lld need histograms of %.0f GiB; use fewer levels "
+                       "(model.depth) or bins (model.bins)",
+                       (long long)bins, (long long)t->options.depth,
+                       (double)(bins << t->options.depth) * 16 / (double)(1 << 30));
+    return DP_OK;
+}
+
+static dp_status check_rows(const TreesRows *rows, const TreesMatrix *matrix, int64_t *count)
+{
+    if (rows->n != matrix->n || matrix->features_set < matrix->features)
+        return dp_fail(DP_ERR_INTERNAL, "trees-04",
+                       "training on %lld rows of a matrix with %lld, %d of %d features set", (long long)rows->n,
+                       (long long)matrix->n, matrix->features_set, matrix->features);
+    return count_labels(rows, count);
+}
+
+static dp_status begin(TreesTraining *t, const Comm *comm)
+{
+    int64_t count[2] = {0, 0};
+    DP_TRY_ALL(comm, check_rows(&t->rows, t->matrix, count));
+    DP_TRY_ALL(comm, check_size(t));
+    comm_sum_i64(comm, count, 2);
+    if (count[0] == 0 || count[1] == 0)
+        return dp_fail(DP_ERR_DATA, "trees-05",
+                       "train has %lld rows with label 0 and %lld with label 1; both are needed to learn from",
+                       (long long)count[0], (long long)count[1]);
+    DP_TRY_ALL(comm, take_memory(t, comm));
+    DP_TRY_ALL(comm, take_borders(&t->model, t->matrix));
+    t->share.rank = comm_rank(comm);
+    t->share.ranks = comm_size(comm);
+    set_units(t, count);
+    t->model.growth = (TreesGrowth)t->options.growth;
+    t->bins = (TreeBins){
+        .n = t->matrix->n, .features = t->matrix->features, .column = t->matrix->column, .pitch = t->matrix->pitch};
+    t->ops->transpose(t->context, &t->bins, t->block);
+    t->bins.block = t->block;
+    for (int64_t i = 0; i < t->rows.n; i++)
+        t->margin[i] = t->model.bias;
+    return DP_OK;
+}
+
+dp_status trees_training_begin(TreesTraining **training, const TreesMatrix *matrix, const TreesRows *rows,
+                               const TreesOptions *options, uint64_t seed, Device *device, const Comm *comm)
+{
+    TreesTraining *t = NULL;
+    dp_status st = DP_OK;
+    int64_t shards = rows->n / 1024 + 1;
+    *training = NULL;
+    DP_GO_ALL(comm, dp_new(&t, 1));
+    t->options = *options;
+    t->seed = seed;
+    t->matrix = matrix;
+    t->rows = *rows;
+    t->ops = device_tree_ops(device);
+    t->context = device_context(device);
+    t->shards = shards < device_threads(device) ? (int)shards : device_threads(device);
+    DP_GO(begin(t, comm));
+    *training = t;
+    t = NULL;
+done:
+    trees_training_free(&t);
+    return st;
+}
+
+void trees_training_free(TreesTraining **training)
+{
+    TreesTraining *t = *training;
+    if (t) {
+        void *const owned[] = {&t->block,       &t->margin,        &t->pair,         &t->leaf,
+                               &t->index,       &t->scratch,       &t->learn,        &t->carry,
+                               &t->next_learn,  &t->next_carry,    &t->segment,      &t->node,
+                               &t->next_node,   &t->cut,           &t->cut_first,    &t->split,
+                               &t->sibling,     &t->exchange,      &t->feature_id,   &t->feature_at,
+                               &t->level_score, &t->share.first,   &t->share.counts, &t->leaf_sum,
+                               &t->leaf_value,  &t->local,         &t->built,        &t->now,
+                               &t->next,        &t->draft.feature, &t->draft.bin,    &t->draft.missing_right};
+        for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+            dp_free(owned[i]);
+        trees_model_free(&t->model);
+    }
+    dp_free(training);
+}
+
+/* ---- a step ---- */
+
+/* Local. Room for one tree more. */
+static dp_status grow_model(TreesTraining *t)
+{
+    TreesModel *m = &t->model;
+    int depth = t->draft.depth;
+    int64_t nodes = t->nodes_used + (m->growth == TREES_SYMMETRIC ? depth : (1 << depth) - 1);
+    int64_t leaves = t->leaves_used + (1 << depth);
+#define GROW(field, old, n) DP_TRY(dp_resize(&m->field, (size_t)(old), (size_t)(n)))
+    if (m->n_trees + 1 > t->trees_room) {
+        int32_t room = 2 * t->trees_room + 64;
+        bool first = t->trees_room == 0;
+        GROW(tree_depth, t->trees_room, room);
+        GROW(node_at, first ? 0 : t->trees_room + 1, room + 1);
+        GROW(leaf_at, first ? 0 : t->trees_room + 1, room + 1);
+        t->trees_room = room;
+    }
+    if (nodes > t->nodes_room) {
+        int64_t room = 2 * nodes + 1024;
+        GROW(node_feature, t->nodes_room, room);
+        GROW(node_border, t->nodes_room, room);
+        GROW(node_missing_right, t->nodes_room, room);
+        t->nodes_room = room;
+    }
+    if (leaves > t->leaves_room) {
+        int64_t room = 2 * leaves + 1024;
+        GROW(leaf, t->leaves_room, room);
+        GROW(cover, t->leaves_room, room);
+        t->leaves_room = room;
+    }
+#undef GROW
+    return DP_OK;
+}
+
+static void add_tree(TreesTraining *t)
+{
+    TreesModel *m = &t->model;
+    int depth = t->draft.depth, skip = (int)t->options.depth - depth;
+    int nodes = m->growth == TREES_SYMMETRIC ? depth : (1 << depth) - 1;
+    int64_t at = t->nodes_used, leaf = t->leaves_used;
+    for (int i = 0; i < nodes; i++) {
+        int32_t f = t->draft.feature[i];
+        m->node_feature[at + i] = f;
+        m->node_border[at + i] = f < 0 ? -1 : m->border_at[f] + t->draft.bin[i] - 1;
+        m->node_missing_right[at + i] = t->draft.missing_right[i];
+    }
+    for (int i = 0; i < 1 << depth; i++) {
+        m->leaf[leaf + i] = t->leaf_value[i << skip];
+        m->cover[leaf + i] = t->leaf_sum[3 * (i << skip) + 2];
+    }
+    m->tree_depth[m->n_trees] = depth;
+    m->node_at[m->n_trees] = at;
+    m->leaf_at[m->n_trees] = leaf;
+    m->n_trees++;
+    m->node_at[m->n_trees] = t->nodes_used = at + nodes;
+    m->leaf_at[m->n_trees] = t->leaves_used = leaf + (1 << depth);
+    m->depth = depth > m->depth ? depth : m->depth;
+}
+
+/* Collective. Leaf values from the exact sums of the true gradients of all train rows, drawn or not. */
+static void find_leaves(TreesTraining *t, const Comm *comm)
+{
+    int leaves = 1 << t->options.depth;
+    double unit = 1.0 / (double)((int64_t)1 << t->shift);
+    TreeLeafSums job = {.n = t->rows.n,
+                        .margin = t->margin,
+                        .label = t->rows.label,
+                        .part = t->rows.part,
+                        .weight = {t->weight[0], t->weight[1]},
+                        .shift = t->shift,
+                        .leaf = t->leaf,
+                        .leaves = leaves,
+                        .sum = t->leaf_sum};
+    t->ops->leaf_sums(t->context, &job);
+    comm_sum_i64(comm, t->leaf_sum, 3 * (size_t)leaves);
+    for (int i = 0; i < leaves; i++)
+        t->leaf_value[i] =
+            tree_leaf(t->leaf_sum[3 * i], t->leaf_sum[3 * i + 1], unit, t->options.l2, t->options.learning_rate);
+}
+
+static void add_leaves(TreesTraining *t)
+{
+    TreeAddLeaves job = {
+        .n = t->rows.n, .part = t->rows.part, .leaf = t->leaf, .value = t->leaf_value, .margin = t->margin};
+    t->ops->add_leaves(t->context, &job);
+}
+
+dp_status trees_training_step(TreesTraining *t, bool *grew, const Comm *comm)
+{
+    DP_TRY(trees_grow(t, t->model.n_trees, grew, comm));
+    if (!*grew)
+        return DP_OK;
+    find_leaves(t, comm);
+    DP_TRY_ALL(comm, grow_model(t));
+    add_tree(t);
+    add_leaves(t);
+    return DP_OK;
+}
+
+const int64_t *trees_training_margins(const TreesTraining *t)
+{
+    return t->margin;
+}
+
+const TreesModel *trees_training_model(const TreesTraining *t)
+{
+    return &t->model;
+}
+
+/* ---- earlier and later ---- */
+
+/* Local. Adds (sign 1) or takes away (-1) what tree i gives every row. */
+static void apply_tree(TreesTraining *t, int i, int sign)
+{
+    const TreesModel *m = &t->model;
+    int64_t at = m->node_at[i];
+    int n = (int)(m->node_at[i + 1] - at), leaves = 1 << m->tree_depth[i];
+    for (int k = 0; k < n; k++) {
+        int32_t f = m->node_feature[at + k];
+        t->draft.bin[k] = f < 0 ? 0 : m->node_border[at + k] - m->border_at[f] + 1;
+    }
+    TreeWalk job = {.bins = &t->bins,
+                    .symmetric = m->growth == TREES_SYMMETRIC,
+                    .depth = m->tree_depth[i],
+                    .feature = m->node_feature + at,
+                    .bin = t->draft.bin,
+                    .missing_right = m->node_missing_right + at,
+                    .leaf = t->leaf};
+    t->ops->walk(t->context, &job);
+    for (int k = 0; k < leaves; k++)
+        t->leaf_value[k] = sign * m->leaf[m->leaf_at[i] + k];
+    add_leaves(t);
+}
+
+void trees_training_cut(TreesTraining *t, int n)
+{
+    TreesModel *m = &t->model;
+    while (m->n_trees > n && m->n_trees > 0) {
+        apply_tree(t, m->n_trees - 1, -1);
+        m->n_trees--;
+    }
+    t->nodes_used = m->n_trees ? m->node_at[m->n_trees] : 0;
+    t->leaves_used = m->n_trees ? m->leaf_at[m->n_trees] : 0;
+    m->depth = 0;
+    for (int i = 0; i < m->n_trees; i++)
+        m->depth = m->tree_depth[i] > m->depth ? m->tree_depth[i] : m->depth;
+}
+
+/* Local. Was it learned from this data with these options? */
+static dp_status check_learned(const TreesTraining *t, const TreesModel *learned)
+{
+    const TreesModel *m = &t->model;
+    bool same = learned->n_features == m->n_features && learned->growth == m->growth && learned->bias == m->bias &&
+                learned->depth <= t->options.depth &&
+                memcmp(learned->border_at, m->border_at, ((size_t)m->n_features + 1) * sizeof *m->border_at) == 0 &&
+                memcmp(learned->border, m->border, (size_t)m->border_at[m->n_features] * sizeof *m->border) == 0;
+    return same ? DP_OK
+                : dp_fail(DP_ERR_DATA, "trees-06",
+                          "the checkpoint's trees were learned from other data or with other options: their borders, "
+                          "start value or growth differ; start a new run");
+}
+
+dp_status trees_training_resume(TreesTraining *t, const TreesModel *learned, const Comm *comm)
+{
+    TreesModel own = {0};
+    DP_TRY_ALL(comm, check_learned(t, learned));
+    DP_TRY_ALL(comm, trees_model_copy(&own, learned));
+    trees_model_free(&t->model);
+    t->model = own;
+    t->trees_room = own.n_trees;
+    t->nodes_room = t->nodes_used = own.n_trees ? own.node_at[own.n_trees] : 0;
+    t->leaves_room = t->leaves_used = own.n_trees ? own.leaf_at[own.n_trees] : 0;
+    for (int64_t i = 0; i < t->rows.n; i++)
+        t->margin[i] = own.bias;
+    for (int i = 0; i < own.n_trees; i++)
+        apply_tree(t, i, 1);
+    return DP_OK;
+}

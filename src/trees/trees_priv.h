@@ -1,0 +1,131 @@
+/* trees/trees_priv.h -- shared by the training side of the room: matrix, borders, histograms, growing, training. */
+#ifndef DIPPER_TREES_TREES_PRIV_H
+#define DIPPER_TREES_TREES_PRIV_H
+
+#include "trees/trees.h"
+
+/* ---- borders ---- */
+
+/* Memory that finding borders needs: keys of a column, twice. */
+typedef struct TreesKeys {
+    uint32_t *key, *spare; /* [n] */
+} TreesKeys;
+
+typedef struct TreesBorders {
+    int n;                    /* borders found, at most TREES_MAX_BINS - 2 */
+    int64_t present, missing; /* values over all ranks among the rows that count */
+    float border[TREES_MAX_BINS];
+} TreesBorders;
+
+/* One column of this rank. */
+typedef struct TreesColumn {
+    const float *values;
+    const uint8_t *use; /* NULL: all */
+    int64_t n;
+} TreesColumn;
+
+/* Collective. Borders for at most `bins` bins of values (without the one for missing): README.md, "Borders". keys:
+ * room for n of each. */
+dp_status trees_borders_find(TreesBorders *borders, const TreesColumn *column, int bins, int threads, TreesKeys *keys,
+                             const Comm *comm);
+
+/* ---- matrix ---- */
+
+struct TreesMatrix {
+    Device *device;
+    int64_t n, pitch;
+    int features, bins;
+    int features_set;
+    uint8_t *column;  /* [features][pitch] */
+    float *border;    /* [features][TREES_MAX_BINS] */
+    int32_t *borders; /* [features] how many */
+    uint8_t *splits;  /* [features] can it split at all: two bins or more in use */
+    TreesKeys keys;
+};
+
+/* ---- what growing a tree knows ---- */
+
+/* The part of histograms that a rank owns. */
+typedef struct TreesShare {
+    TreeFeatures features; /* of this tree */
+    int *first;            /* [ranks + 1] features of rank r: first[r] .. first[r + 1] - 1 */
+    int *counts;           /* [ranks] for the reduce-scatter of one call */
+    int rank, ranks;
+} TreesShare;
+
+/* A node of the level being grown. Its rows are the same segments of every shard's list. */
+typedef struct TreesNode {
+    int32_t place; /* 0 .. 2^level - 1 */
+    int64_t rows;  /* learned from, over all ranks */
+} TreesNode;
+
+/* A tree as it grows: D entries (symmetric) or 2^D - 1 in heap order. */
+typedef struct TreesDraft {
+    int depth; /* levels that split */
+    int32_t *feature, *bin;
+    uint8_t *missing_right;
+} TreesDraft;
+
+struct TreesTraining {
+    TreesOptions options;
+    uint64_t seed;
+    const TreesMatrix *matrix;
+    TreesRows rows;
+    const TreeOps *ops;
+    const DeviceContext *context;
+    TreeBins bins;
+    uint8_t *block;
+
+    double weight[2], g_scale, h_scale, g_unit, h_unit;
+    int64_t h_least;
+    int shift; /* leaf sums are in counts of 2^-shift */
+
+    int64_t *margin; /* [n] */
+    TreePair *pair;  /* [n] */
+    uint16_t *leaf;  /* [n] */
+    uint32_t *index, *scratch;
+
+    /* Rows of a tree in shards (one a thread); of each shard first those it learns from, then those that only have to
+     * know their leaf. Segments of level nodes: [node][shard]. */
+    int shards;
+    TreeSegment *learn, *carry, *next_learn, *next_carry;
+    TreeSegment *segment; /* of the nodes being built */
+    TreesNode *node, *next_node;
+    TreeCut *cut;
+    int32_t *cut_first;
+    int nodes, nodes_max;
+
+    TreesShare share;
+    int32_t *feature_id, *feature_at;
+    int64_t *local;              /* histograms of the nodes built on this rank, all features */
+    int64_t *built, *now, *next; /* this rank's features, over all ranks: built, of this level, of the next */
+    size_t local_room, built_room, now_room, next_room; /* cells */
+    TreeSplit *split;
+    TreeSibling *sibling;
+    int64_t *exchange;   /* [2 nodes_max] */
+    double *level_score; /* symmetric: [2 bins] */
+    int64_t *leaf_sum;   /* [2^depth][3] */
+    int32_t *leaf_value; /* [2^depth] */
+
+    TreesDraft draft;
+    TreesModel model;
+    int32_t trees_room;
+    int64_t nodes_room, leaves_room, nodes_used, leaves_used;
+};
+
+/* histograms.c. Local: shares the tree's features out; makes room for `built` nodes and `next` of the next level. */
+void trees_share_features(TreesShare *share);
+dp_status trees_histograms_room(TreesTraining *training, int built, int next);
+/* Collective. Histograms of `nodes` nodes, this rank's features over all ranks' rows; valid until the next call. */
+const int64_t *trees_histograms_build(TreesTraining *training, const TreeSegment *segment, int segments, int nodes,
+                                      const Comm *comm);
+/* Collective. split[k] of every node of the level, the same on all ranks. false: none splits. */
+bool trees_find_splits(TreesTraining *training, const Comm *comm);
+
+/* Collective. Grows one tree into training->draft and gives every row of train and valid its leaf. false: no split. */
+dp_status trees_grow(TreesTraining *training, int tree, bool *grew, const Comm *comm);
+
+/* Local. Purposes of random numbers. */
+enum { TREES_RANDOM_ROUND = 0x54520001, TREES_RANDOM_ROWS, TREES_RANDOM_COLUMNS };
+
+#endif
