@@ -1,7 +1,17 @@
 /* run/run.h -- run folders, resume, signals, launcher and Slurm facts.
  *
- * A run folder (<runs>/2026/1120-0213-risk) holds config.yaml (resolved, with origins), metrics.jsonl, log,
- * checkpoints and state.json. The same work on the same inputs with an unfinished run goes on in that run. */
+ *     <runs>/.lock                       held while a run is found or made
+ *     <runs>/.open/<work>-<name>-<hex>   the id of the unfinished run of these inputs
+ *     <runs>/2026/1120-0213-risk/        a run folder, named by the clock of the wall
+ *         state.json                     what `dipper run ls` shows
+ *         lock                           flock held by rank 0; says "pid on host"
+ *         config.yaml                    resolved, with origins
+ *         metrics.jsonl  log
+ *         checkpoints/7  8               the last two generations
+ *         requeue                        there while the run was saved and left before its end
+ *
+ * The same work on the same inputs with an unfinished run (killed, stopped or failed) goes on in that run. A lock dies
+ * with its process, so a killed run can be taken up at once. */
 #ifndef DIPPER_RUN_RUN_H
 #define DIPPER_RUN_RUN_H
 
@@ -31,7 +41,8 @@ typedef struct RunFacts {
 dp_status run_open(Run **run, const char *runs, const char *work, const char *name, const dp_digest *inputs,
                    const char *resolved, const Comm *comm);
 RunFacts run_facts(const Run *run);
-/* Local, rank 0 writes, others return at once. One JSON object as a line of metrics.jsonl; the text has no newline. */
+/* Local, rank 0 writes, others return at once. One JSON object as a line of metrics.jsonl; the text has no newline. A
+ * run taken up again repeats the steps since its checkpoint: the last line of a step counts. */
 dp_status run_metric(Run *run, const char *json);
 /* Local, rank 0. A line of the run's log file, with the time before it. */
 void run_note(Run *run, const char *line);
@@ -56,7 +67,7 @@ typedef enum RunAsk {
     RUN_ASK_INTERRUPT = 3 /* INT: save and leave with 130 */
 } RunAsk;
 
-/* Local. Installs the handlers (the program's app calls it once). */
+/* Local. Installs the handlers (the program's app calls it once). The third INT ends the process at once. */
 dp_status run_catch_signals(void);
 /* Local. What this rank was asked since; USR1 is forgotten once told. Reduce it with the loss (max), so that all ranks
  * act at the same step. */
@@ -70,6 +81,8 @@ typedef struct RunRow {
     int64_t started, ended; /* microseconds; ended DP_TIME_MISSING while running */
     int64_t pid;
     bool alive; /* its process lives on this host */
+    int restarts;
+    char slurm_job[32]; /* "" outside Slurm */
 } RunRow;
 /* Local. All runs, newest first (free with dp_free). */
 dp_status run_list(RunRow **rows, size_t *n, const char *runs);
@@ -91,7 +104,8 @@ typedef struct RunPlace {
 } RunPlace;
 /* Local. */
 RunPlace run_place(void);
-/* Local. Threads to use when the config says 0: cores of this process divided fairly among the ranks of this host. */
+/* Collective. Threads to use when the config says 0: this rank's cores, each divided fairly among the ranks of this
+ * host that may run on it, and its part of the cgroup's quota; at least 1. */
 int run_threads(int asked, const Comm *comm);
 
 extern const dp_help_row run_help[];

@@ -1,0 +1,44 @@
+/* run/run_priv.h -- shared inside the room. */
+#ifndef DIPPER_RUN_PRIV_H
+#define DIPPER_RUN_PRIV_H
+
+#include "run/run.h"
+
+enum { RUN_PATH = 4096, RUN_STATE_MAX = 1 << 16 };
+
+/* state.json */
+typedef struct RunRecord {
+    RunRow row;
+    char name[65], inputs[DP_DIGEST_HEX];
+    int64_t pid_born; /* start of the process in clock ticks: tells a pid that was given anew */
+} RunRecord;
+
+struct Run {
+    RunRecord record;
+    char *runs, *folder; /* absolute */
+    char open_name[192]; /* below <runs>/.open */
+    int lock, metrics, log;
+    bool writes; /* rank 0 */
+};
+
+dp_status run_record_read(RunRecord *record, const char *folder);
+dp_status run_record_write(const RunRecord *record, const char *folder);
+/* Local. As run_find, with all that is recorded. */
+dp_status run_record_find(RunRecord *record, const char *runs, const char *id);
+bool run_record_alive(const RunRecord *record);
+/* Start of a process in clock ticks since boot; 0 where there is none. */
+int64_t run_born(int64_t pid);
+
+/* "<a>/<b>" into out [RUN_PATH]. Fails CREATE where it is too long. */
+dp_status run_join(char *out, const char *a, const char *b);
+/* Opens the lock file and tries to hold it. *fd -1 where another process does. */
+dp_status run_lock(int *fd, const char *path, bool wait);
+
+/* Local. Removes a folder and all in it; follows no link. */
+dp_status run_remove_tree(const char *folder);
+
+/* Cores that the cgroups of this process grant, DBL_MAX without a limit; own_group: identity of the group. Reads
+ * `groups` (/proc/self/cgroup) and below `mount` (/sys/fs/cgroup). */
+double run_cgroup_cores(const char *groups, const char *mount, uint64_t *own_group);
+
+#endif
