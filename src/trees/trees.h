@@ -112,7 +112,8 @@ void trees_scorer_free(TreesScorer **scorer);
 /* Local. margin [n] of rows x [n][stride] float, NaN missing. No allocation. The same bits in every path. */
 void trees_margins(const TreesScorer *scorer, const float *x, int64_t n, int64_t stride, int64_t *margin);
 /* Local. Exact path-dependent SHAP of the margin, in double: phi [n][F + 1], the last is the expected value; they sum
- * to the margin within 1e-9. Source: Lundberg, Erion, Lee, arXiv:1802.03888, algorithm 2. */
+ * to the margin within 1e-9, and a row gets the same bits in any block. Source: Lundberg, Erion, Lee, arXiv:1802.03888;
+ * how: explain.c. */
 dp_status trees_contributions(const TreesScorer *scorer, const float *x, int64_t n, int64_t stride, double *phi);
 extern const dp_help_row trees_help[];
 
