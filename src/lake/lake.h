@@ -52,6 +52,8 @@ dp_status lake_schema_copy(LakeSchema *to, const LakeSchema *from);
 /* Local. Position of a column, -1 if there is none. */
 int lake_schema_find(const LakeSchema *schema, const char *name);
 const char *lake_type_name(LakeType type);
+/* Local. false: no type has that name. */
+bool lake_type_of(LakeType *type, const char *name);
 
 /* ---- reading ---- */
 
@@ -170,14 +172,20 @@ typedef enum LakeCompress { LAKE_ZSTD, LAKE_DEFLATE, LAKE_PLAIN } LakeCompress;
  * *known is set, and no writer made, when the table has it already. */
 dp_status lake_write(LakeWriter **writer, const char *lake, const char *table, const LakeSchema *schema,
                      LakeCompress compress, int threads, const dp_digest *source, bool *known, const Comm *comm);
-/* Local. Writes one partition. order: its place among all partitions of the delivery (file and segment), unique over
- * ranks; the table's row order follows it. All columns of a partition are in memory at once. */
+/* Local, one thread at a time. Writes one partition with the bad rows put aside under the same order. order: its place
+ * among all partitions of the delivery (file and segment), >= 0, unique over ranks; the table's row order follows it.
+ * rows->rows may be 0 (a segment of bad rows). All columns of a partition are in memory at once. */
 dp_status lake_write_partition(LakeWriter *writer, int64_t order, const LakeRows *rows);
 /* Local. Is this partition there already, from an earlier start of the same delivery that was stopped? Partitions are
- * published one by one under names that follow from source and order, so a delivery goes on where it was; its rows
- * come from the partition. A second process on the same delivery fails in lake_write with DP_ERR_AGAIN. */
-bool lake_write_has(const LakeWriter *writer, int64_t order);
-/* Local. Puts a bad row aside (written as a quarantine partition at the commit). */
+ * published one by one under names that follow from source and order, so a delivery goes on where it was; its rows and
+ * bad rows come from the partition, which then counts as written. A second process on the same delivery fails in
+ * lake_write with DP_ERR_AGAIN. */
+bool lake_write_has(LakeWriter *writer, int64_t order);
+/* Local. Rows and bad rows of the partitions this rank has written or found so far; either may be NULL. */
+void lake_write_counts(const LakeWriter *writer, int64_t *rows, int64_t *bad);
+/* Local. Puts a bad row aside. It is stored in the partition of that order, so it comes before its
+ * lake_write_partition; where that never comes, lake_commit writes a partition without rows. Texts are cut to 1,024
+ * bytes, raw to 65,536. */
 dp_status lake_write_bad(LakeWriter *writer, int64_t order, const LakeBadRow *bad);
 /* Collective. Makes the delivery visible; about: one line for `lake show` (JSON object text or NULL). Frees *writer. On
  * failure, nothing is visible. snapshot: out. sync_seconds: out, the most of any rank. */

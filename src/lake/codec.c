@@ -1,0 +1,157 @@
+/* Chunks: byte shuffle, zstd or deflate, and a check of the stored bytes. Threads call these with a Codec each. */
+#include "lake/lake_priv.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+/* With the width a constant the compiler turns the loops into byte interleaves. */
+#define SHUFFLE(width)                                                                                                 \
+    for (size_t i = 0; i < n; i++)                                                                                     \
+        for (size_t k = 0; k < (width); k++)                                                                           \
+            out[k * n + i] = in[i * (width) + k];
+#define UNSHUFFLE(width)                                                                                               \
+    for (size_t i = 0; i < n; i++)                                                                                     \
+        for (size_t k = 0; k < (width); k++)                                                                           \
+            out[i * (width) + k] = in[k * n + i];
+
+void shuffle_bytes(uint8_t *restrict out, const uint8_t *restrict in, size_t n, size_t width)
+{
+    if (width == 8)
+        SHUFFLE(8)
+    else if (width == 4)
+        SHUFFLE(4)
+    else if (width == 2)
+        SHUFFLE(2)
+    else
+        SHUFFLE(width)
+}
+
+void unshuffle_bytes(uint8_t *restrict out, const uint8_t *restrict in, size_t n, size_t width)
+{
+    if (width == 8)
+        UNSHUFFLE(8)
+    else if (width == 4)
+        UNSHUFFLE(4)
+    else if (width == 2)
+        UNSHUFFLE(2)
+    else
+        UNSHUFFLE(width)
+}
+
+bool stream_shuffled(const Stream *stream)
+{
+    return stream->filter != FILTER_NONE && stream->width > 1 && stream->kind != STREAM_DICTIONARY;
+}
+
+void codec_free(Codec *codec)
+{
+    ZSTD_freeCCtx(codec->pack);
+    ZSTD_freeDCtx(codec->unpack);
+    dp_buf_free(&codec->stored);
+    dp_buf_free(&codec->raw);
+    dp_buf_free(&codec->spare);
+    *codec = (Codec){0};
+}
+
+size_t codec_bound(size_t raw)
+{
+    size_t zstd = ZSTD_compressBound(raw), deflate = compressBound(raw);
+    return zstd > deflate ? zstd : deflate;
+}
+
+static dp_status no_memory(const char *what)
+{
+    return dp_fail(DP_ERR_AGAIN, "lake-21", "out of memory for %s", what);
+}
+
+dp_status codec_pack(Codec *codec, const Stream *stream, const void *raw, size_t size, void *out, size_t *stored)
+{
+    if (stream_shuffled(stream)) {
+        DP_TRY(dp_buf_reserve(&codec->stored, size));
+        shuffle_bytes((uint8_t *)codec->stored.data, raw, size / stream->width, stream->width);
+        raw = codec->stored.data;
+    }
+    if (stream->filter == FILTER_ZSTD) {
+        if (!codec->pack && !(codec->pack = ZSTD_createCCtx()))
+            return no_memory("zstd");
+        *stored = ZSTD_compressCCtx(codec->pack, out, codec_bound(size), raw, size, 1);
+        if (ZSTD_isError(*stored))
+            return no_memory(ZSTD_getErrorName(*stored));
+    } else if (stream->filter == FILTER_DEFLATE) {
+        uLongf n = codec_bound(size);
+        if (compress2(out, &n, raw, size, 1) != Z_OK)
+            return no_memory("deflate");
+        *stored = n;
+    } else {
+        memcpy(out, raw, size);
+        *stored = size;
+    }
+    return DP_OK;
+}
+
+static dp_status damaged(const char *path, const Index *index, const Stream *stream, uint32_t c, const char *what)
+{
+    return dp_fail(DP_ERR_DATA, "lake-04",
+                   "%s: chunk %u of '%.*s' %s; the file was changed after it was written: run `dipper lake verify` and "
+                   "ingest its delivery again",
+                   path, c, (int)stream->name_size, index->names + stream->name_at, what);
+}
+
+static dp_status read_exactly(int fd, void *out, size_t size, uint64_t at, const char *path)
+{
+    char *to = out;
+    while (size > 0) {
+        ssize_t n = pread(fd, to, size, (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return dp_fail(dp_status_of_errno(errno, DP_ERR_IO), "lake-05", "cannot read %s: %s", path,
+                           strerror(errno));
+        if (n == 0)
+            return dp_fail(DP_ERR_DATA, "lake-05", "%s ends before its data does; copy it again from where it came",
+                           path);
+        to += n;
+        at += (uint64_t)n;
+        size -= (size_t)n;
+    }
+    return DP_OK;
+}
+
+/* stored [n] -> out [size], undoing the compression only. */
+static bool inflate_chunk(Codec *codec, const Stream *stream, const char *stored, size_t n, void *out, size_t size)
+{
+    if (stream->filter == FILTER_ZSTD)
+        return ZSTD_decompressDCtx(codec->unpack, out, size, stored, n) == size;
+    uLongf got = size;
+    return uncompress(out, &got, (const Bytef *)stored, n) == Z_OK && got == size;
+}
+
+dp_status codec_read(Codec *codec, int fd, const Index *index, const Stream *stream, uint32_t c, void *out,
+                     const char *path)
+{
+    const Chunk *chunk = &index->chunks[stream->first_chunk + c];
+    size_t size = (size_t)stream->chunk * stream->width;
+    bool shuffled = stream_shuffled(stream);
+    if (!codec->unpack && !(codec->unpack = ZSTD_createDCtx()))
+        return no_memory("zstd");
+    if (stream->filter == FILTER_NONE && chunk->stored != size)
+        return damaged(path, index, stream, c, "has another size than it should");
+    DP_TRY(dp_buf_reserve(&codec->stored, chunk->stored));
+    DP_TRY(read_exactly(fd, codec->stored.data, chunk->stored, chunk->at, path));
+    if (dp_hash64(codec->stored.data, chunk->stored, 0) != chunk->check)
+        return damaged(path, index, stream, c, "does not fit its checksum");
+    if (stream->filter == FILTER_NONE) {
+        memcpy(out, codec->stored.data, size);
+        return DP_OK;
+    }
+    if (shuffled)
+        DP_TRY(dp_buf_reserve(&codec->raw, size));
+    void *plain = shuffled ? (void *)codec->raw.data : out;
+    if (!inflate_chunk(codec, stream, codec->stored.data, chunk->stored, plain, size))
+        return damaged(path, index, stream, c, "cannot be decompressed");
+    if (shuffled)
+        unshuffle_bytes(out, plain, size / stream->width, stream->width);
+    return DP_OK;
+}

@@ -1,0 +1,72 @@
+/* scan_priv.h -- a scan: scan.c (who reads which block when), fetch.c (what a block holds). */
+#ifndef DIPPER_LAKE_SCAN_PRIV_H
+#define DIPPER_LAKE_SCAN_PRIV_H
+
+#include "lake/block.h"
+#include "lake/where.h"
+
+/* A column that is read, because it was asked for or because rows are chosen by it. */
+typedef struct Need {
+    int column; /* in the schema */
+    int known;  /* need that says since when its values are known; -1 */
+    bool chooses;
+    bool shown; /* asked for */
+} Need;
+
+/* A partition while blocks of it are in work. */
+typedef struct Part {
+    pthread_mutex_t lock; /* of opening */
+    bool opened;
+    Reader reader;
+    char path[PATH_ROOM];
+    DictBuf *dict;  /* [needs] */
+    int64_t blocks; /* of this scan that were not given back yet */
+} Part;
+
+typedef enum SlotState { SLOT_BUSY, SLOT_READY } SlotState;
+
+/* A block being made or shown. */
+typedef struct Slot {
+    SlotState state;
+    dp_status status;
+    dp_error error;
+    LakeBlock block;
+    ValueBuf *value;    /* [needs] */
+    LakeValues *column; /* [columns asked for] */
+    dp_buf keep, row, flags;
+} Slot;
+
+struct LakeScan {
+    LakeTable *table;
+    LakeQuery query; /* pointers below are our own copies */
+    LakeWhere where;
+    Need *need;
+    int n_need;
+    int *shown;             /* [query.n_columns] need of each column */
+    int recorded;           /* need of the recorded time where rows are chosen by it; -1 */
+    const uint8_t *visible; /* a bit a row of the table, from the resolution of versions; NULL: all */
+    int64_t first_visible;  /* row of bit 0 */
+    bool hide_deleted;
+    int64_t first, end; /* blocks of the table this rank reads */
+    int first_part, n_parts;
+    Part **part; /* [n_parts], made when first needed */
+    /* Blocks first .. end are taken in order by any thread and given in order to the caller. */
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    int64_t next_take, next_give;
+    bool given; /* block next_give - 1 is with the caller */
+    bool stop;
+    Slot *slot;
+    int n_slots;
+    pthread_t *thread;
+    int n_threads;
+    Codec codec; /* of the caller's thread */
+};
+
+/* Local. Makes block `b` of the table in the slot. */
+dp_status fetch_block(LakeScan *scan, Slot *slot, Codec *codec, int64_t b);
+/* Local. A block is not needed any more; closes its partition with the last one. */
+void fetch_release(LakeScan *scan, int64_t b);
+void fetch_close(LakeScan *scan);
+
+#endif
