@@ -39,7 +39,7 @@ struct CpuLoops {
     void (*flush)(void *cells, int levels, int bins, int64_t *out);
     /* score [bins] of each s with missing left, of each s with missing right (only if `missing`); -1: too light. */
     void (*scores)(const CpuScore *job, bool *missing, double *own, double *left, double *right);
-    /* Returns the number that stayed. `right` has room for n + 16, index for 16 more than its n. */
+    /* Returns the number that stayed in `index`; the others, in their order, are in `right` [n]. */
     int64_t (*partition)(const uint8_t *column, int bin, bool missing_right, uint32_t *index, int64_t n,
                          uint32_t *right);
     void (*add_leaves)(const TreeAddLeaves *job, int64_t from, int64_t to);

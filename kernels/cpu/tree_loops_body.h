@@ -13,18 +13,27 @@
 enum { CHUNK = 512 };
 
 #ifndef HAVE_BIN
-/* Binary search without branches over 255 borders, the missing ones infinite. */
+/* How many of 16 ascending borders are below v: compared all at once. */
+static inline int count_below(const float *border, float v)
+{
+    int32_t below = 0;
+    for (int k = 0; k < 16; k++)
+        below += border[k] < v;
+    return below;
+}
+
+/* Two looks of 16 borders each: at every sixteenth, then between two of them. */
 static void loop_bin(const float *values, int64_t n, const float *border, int n_borders, uint8_t *bins)
 {
-    float table[CELL_BINS];
+    float table[CELL_BINS], every[16];
     for (int b = 0; b < CELL_BINS; b++)
         table[b] = b < n_borders ? border[b] : INFINITY;
+    for (int k = 0; k < 16; k++)
+        every[k] = table[16 * k + 15];
     for (int64_t i = 0; i < n; i++) {
         float v = values[i];
-        int at = 0;
-        for (int step = 128; step > 0; step >>= 1)
-            at += table[at + step - 1] < v ? step : 0;
-        bins[i] = v == v ? (uint8_t)(1 + at) : 0;
+        int at = 16 * count_below(every, v);
+        bins[i] = v == v ? (uint8_t)(1 + at + count_below(table + (at & 240), v)) : 0;
     }
 }
 #endif
@@ -88,20 +97,11 @@ static void loop_fixed_gradients(const TreeLeafSums *job, int64_t from, int n, i
         }                                                                                                              \
     } while (0)
 
-enum { AHEAD = 16, SLICE = 64 };
-
-static void add_slice16(const CpuBlock *block, const TreePair *pair, const uint32_t *index, int n, uint32_t *cells)
-{
-    for (int i = 0; i < n; i++) {
-        const uint8_t *row = block->rows + (int64_t)index[i] * block->width;
-        __builtin_prefetch(block->rows + (int64_t)index[i + AHEAD] * block->width);
-        uint32_t value = pair[index[i]];
-        ADD_ROW(cells, value);
-    }
-}
+enum { AHEAD = 24, SLICE = 64 };
 
 /* 16 + 16 bits: the sums of |g| and of h of the rows added so far bound every cell, so cells are emptied by what the
- * gradients are, not by what they could be. */
+ * gradients are, not by what they could be. Gradients are fetched a slice before their rows are added: both lie
+ * scattered in memory. Reads up to SLICE entries of index past n, within its padding. */
 static int64_t count16(const CpuBlock *block, const TreePair *pair, const uint32_t *index, int64_t n, uint32_t *cells)
 {
     int64_t i = 0;
@@ -109,13 +109,22 @@ static int64_t count16(const CpuBlock *block, const TreePair *pair, const uint32
     const int32_t room = SLICE * CELL_LEVELS;
     while (i < n && g_sum <= 32767 - room && h_sum <= 65535 - room) {
         int m = n - i < SLICE ? (int)(n - i) : SLICE;
+        const uint32_t *rows = index + i;
+        uint32_t value[SLICE];
         for (int k = 0; k < m; k++) {
-            uint32_t value = pair[index[i + k]];
-            int32_t g = (int32_t)value >> 16;
-            g_sum += g < 0 ? -g : g;
-            h_sum += (int32_t)(value & 0xFFFF);
+            value[k] = pair[rows[k]];
+            __builtin_prefetch(&pair[rows[k + SLICE]]);
         }
-        add_slice16(block, pair, index + i, m, cells);
+        for (int k = 0; k < m; k++) {
+            int32_t g = (int32_t)value[k] >> 16;
+            g_sum += g < 0 ? -g : g;
+            h_sum += (int32_t)(value[k] & 0xFFFF);
+        }
+        for (int k = 0; k < m; k++) {
+            const uint8_t *row = block->rows + (int64_t)rows[k] * block->width;
+            __builtin_prefetch(block->rows + (int64_t)rows[k + AHEAD] * block->width);
+            ADD_ROW(cells, value[k]);
+        }
         i += m;
     }
     return i;

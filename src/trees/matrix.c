@@ -8,10 +8,10 @@ dp_status trees_matrix_build(TreesMatrix **matrix, int64_t rows, int features, i
     dp_status st = DP_OK;
     size_t cells;
     *matrix = NULL;
-    if (rows < 0 || rows > UINT32_MAX - 2 * TREE_PAD || features < 1 || features >= 1 << 20 || bins < 3 ||
+    if (rows < 0 || rows > INT32_MAX - 2 * TREE_PAD || features < 1 || features >= 1 << 20 || bins < 3 ||
         bins > TREES_MAX_BINS)
         return dp_fail(DP_ERR_USAGE, "trees-01",
-                       "a matrix of %lld rows x %d features x %d bins cannot be made: at most 4,294,967,000 rows a "
+                       "a matrix of %lld rows x %d features x %d bins cannot be made: at most 2,147,483,000 rows a "
                        "rank, 1 to 1,048,575 features, 3 to %d bins",
                        (long long)rows, features, bins, TREES_MAX_BINS);
     DP_GO(dp_new(&m, 1));
