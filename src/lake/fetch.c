@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "lake/scan_priv.h"
+#include "lake/versions.h"
 
 /* ---- partitions ---- */
 
@@ -185,9 +186,10 @@ static dp_status choose(LakeScan *scan, Slot *slot, const Part *part, Codec *cod
 {
     int32_t rows = rows_of_block(part->reader.index->rows, block);
     uint8_t *keep = (uint8_t *)slot->keep.data;
-    for (int32_t i = 0; scan->visible && i < rows; i++) {
-        int64_t bit = first_row + i - scan->first_visible;
-        keep[i] &= scan->visible[bit >> 3] >> (bit & 7) & 1;
+    const Versions *versions = scan->versions;
+    for (int32_t i = 0; versions && i < rows; i++) {
+        int64_t bit = first_row + i - versions->first;
+        keep[i] &= versions->bits[bit >> 5] >> (bit & 31) & 1;
     }
     if (scan->hide_deleted)
         DP_TRY(drop_deleted(keep, slot, part, codec, block, rows));
@@ -259,7 +261,20 @@ static dp_status list_kept(Slot *slot, int32_t rows, int64_t first_row, int32_t 
 
 static bool chooses(const LakeScan *scan)
 {
-    return scan->visible || scan->hide_deleted || scan->recorded >= 0 || scan->where.n > 0;
+    return scan->versions || scan->hide_deleted || scan->recorded >= 0 || scan->where.n > 0;
+}
+
+/* Delete marks of the rows that stay. */
+static dp_status show_deleted(Slot *slot, const Part *part, Codec *codec, uint32_t block, int32_t rows, int32_t kept)
+{
+    const void *data;
+    DP_TRY(stream_read(&slot->deleted, &data, codec, &part->reader, "_deleted", STREAM_FLAG, block));
+    uint8_t *deleted = (uint8_t *)slot->deleted.data;
+    const int32_t *from = (const int32_t *)(const void *)slot->flags.data;
+    for (int32_t i = 0; data && kept < rows && i < kept; i++)
+        deleted[i] = deleted[from[i]];
+    slot->block.deleted = data;
+    return DP_OK;
 }
 
 dp_status fetch_block(LakeScan *scan, Slot *slot, Codec *codec, int64_t b)
@@ -286,6 +301,8 @@ dp_status fetch_block(LakeScan *scan, Slot *slot, Codec *codec, int64_t b)
     for (int k = 0; kept < rows && k < scan->n_need; k++)
         if (scan->need[k].shown)
             squeeze(&slot->value[k], (const int32_t *)(const void *)slot->flags.data, kept);
+    if (scan->query.all_versions)
+        DP_TRY(show_deleted(slot, part, codec, block, rows, kept));
     for (int i = 0; i < scan->query.n_columns; i++)
         slot->column[i] = slot->value[scan->shown[i]].values;
     slot->block.rows = kept;

@@ -104,6 +104,7 @@ typedef struct LakeBlock {
     int32_t rows;
     const int64_t *row;       /* [rows] row numbers where some rows were left out (where, as-of); else NULL */
     const LakeValues *column; /* in the order asked for */
+    const uint8_t *deleted; /* [rows] 1 = delete mark, where all versions were asked for and there is any; else NULL */
 } LakeBlock;
 
 /* A condition, `column op value`, joined by and. */

@@ -226,10 +226,11 @@ bool type_is_coded(LakeType type);
 struct LakeTable {
     char *name, *folder;
     Manifest manifest;
-    int64_t *first_row;   /* [partitions + 1] */
-    int64_t *first_block; /* [partitions + 1] */
-    Index *index;         /* [partitions], read when first needed */
-    pthread_mutex_t lock; /* of index */
+    int64_t *first_row;        /* [partitions + 1] */
+    int64_t *first_block;      /* [partitions + 1] */
+    Index *index;              /* [partitions], read when first needed */
+    pthread_mutex_t lock;      /* of index */
+    struct Versions *versions; /* the last resolution */
 };
 
 /* Local. Where the share of a rank begins among n blocks. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lake/scan_priv.h"
+#include "lake/versions.h"
 
 /* ---- what is read ---- */
 
@@ -75,7 +76,7 @@ static dp_status list_needs(LakeScan *scan)
     for (int i = 0; i < scan->where.n; i++)
         scan->need[need_of(scan, scan->where.terms[i].column)].chooses = true;
     scan->recorded = -1;
-    if (recorded >= 0 && query->as_of != DP_TIME_MISSING && !scan->visible) {
+    if (recorded >= 0 && query->as_of != DP_TIME_MISSING && !query->all_versions && !scan->versions) {
         scan->recorded = need_of(scan, recorded);
         scan->need[scan->recorded].chooses = true;
     }
@@ -166,19 +167,24 @@ static dp_status start(LakeScan *scan)
     return DP_OK;
 }
 
-static dp_status scan_build(LakeScan **out, LakeTable *table, const LakeQuery *query, const Comm *comm)
+static bool versions_asked(const LakeTable *table, const LakeQuery *query)
+{
+    return !query->all_versions && versions_needed(table);
+}
+
+dp_status scan_build(LakeScan **out, LakeTable *table, const LakeQuery *query, const Comm *comm)
 {
     LakeScan *scan = NULL;
     dp_status st = DP_OK;
     *out = NULL;
-    DP_TRY(check_query(table, query));
     DP_TRY(dp_new(&scan, 1));
     pthread_mutex_init(&scan->lock, NULL);
     pthread_cond_init(&scan->change, NULL);
     scan->table = table;
     scan->query = *query;
     scan->query.columns = NULL;
-    scan->hide_deleted = !query->all_versions;
+    scan->versions = versions_asked(table, query) ? table->versions : NULL;
+    scan->hide_deleted = !query->all_versions && !scan->versions;
     DP_GO(copy_where(&scan->where, query->where));
     share_blocks(scan, comm);
     scan->query.columns = query->columns; /* borrowed until list_needs is done */
@@ -195,6 +201,10 @@ done:
 dp_status lake_scan(LakeScan **scan, LakeTable *table, const LakeQuery *query, const Comm *comm)
 {
     dp_status st = DP_OK;
+    *scan = NULL;
+    DP_GO_ALL(comm, check_query(table, query));
+    if (versions_asked(table, query))
+        DP_GO(versions_resolve(table, query->as_of, query->whole, query->threads, comm));
     DP_GO_ALL(comm, scan_build(scan, table, query, comm));
 done:
     if (st != DP_OK)
@@ -270,6 +280,7 @@ void lake_scan_close(LakeScan **out)
         dp_buf_free(&scan->slot[i].keep);
         dp_buf_free(&scan->slot[i].row);
         dp_buf_free(&scan->slot[i].flags);
+        dp_buf_free(&scan->slot[i].deleted);
         dp_free(&scan->slot[i].value);
         dp_free(&scan->slot[i].column);
     }

@@ -33,7 +33,7 @@ typedef struct Slot {
     LakeBlock block;
     ValueBuf *value;    /* [needs] */
     LakeValues *column; /* [columns asked for] */
-    dp_buf keep, row, flags;
+    dp_buf keep, row, flags, deleted;
 } Slot;
 
 struct LakeScan {
@@ -42,10 +42,9 @@ struct LakeScan {
     LakeWhere where;
     Need *need;
     int n_need;
-    int *shown;             /* [query.n_columns] need of each column */
-    int recorded;           /* need of the recorded time where rows are chosen by it; -1 */
-    const uint8_t *visible; /* a bit a row of the table, from the resolution of versions; NULL: all */
-    int64_t first_visible;  /* row of bit 0 */
+    int *shown;                      /* [query.n_columns] need of each column */
+    int recorded;                    /* need of the recorded time where rows are chosen by it; -1 */
+    const struct Versions *versions; /* of the table; NULL: no row has another version */
     bool hide_deleted;
     int64_t first, end; /* blocks of the table this rank reads */
     int first_part, n_parts;
@@ -62,6 +61,9 @@ struct LakeScan {
     int n_threads;
     Codec codec; /* of the caller's thread */
 };
+
+/* Local. A scan of this rank's share; versions are resolved already, or not asked for. */
+dp_status scan_build(LakeScan **scan, LakeTable *table, const LakeQuery *query, const Comm *comm);
 
 /* Local. Makes block `b` of the table in the slot. */
 dp_status fetch_block(LakeScan *scan, Slot *slot, Codec *codec, int64_t b);

@@ -10,6 +10,7 @@
 #include "base/publish.h"
 #include "base/text.h"
 #include "lake/lake_priv.h"
+#include "lake/versions.h"
 
 enum { MANIFEST_MAX = 1 << 30 };
 
@@ -157,6 +158,7 @@ void lake_close(LakeTable **table)
         return;
     for (int p = 0; t->index && p < t->manifest.n_partitions; p++)
         index_free(&t->index[p]);
+    versions_free(&t->versions);
     manifest_free(&t->manifest);
     pthread_mutex_destroy(&t->lock);
     dp_free(&t->index);
