@@ -64,7 +64,7 @@ static dp_status make_map(Config *config, CfgNode *node)
 {
     if (node->type != CFG_NODE_SCALAR)
         return DP_OK;
-    CfgNode *held, map = {.type = CFG_NODE_MAP, .mark = node->mark};
+    CfgNode *held, map = {.type = CFG_NODE_MAP, .mark = CFG_COMMAND_LINE};
     DP_TRY(cfg_new(config, &held, 1));
     *held = *node;
     held->next = NULL;

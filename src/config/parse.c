@@ -12,7 +12,9 @@ typedef struct Parser {
     const char *text;
     size_t size;
     const CfgMark *fixed; /* the mark of all nodes; NULL: their own */
-    bool stopped;         /* a syntax error or a limit: the rest is not read */
+    CfgNode *last;        /* the scalar read last, and the line where it ends */
+    size_t last_line;
+    bool stopped; /* a syntax error or a limit: the rest is not read */
 } Parser;
 
 static CfgMark mark_of(const Parser *p, yaml_mark_t mark)
@@ -161,6 +163,9 @@ static dp_status next(Parser *p, yaml_event_t *event)
     memset(event, 0, sizeof *event);
     if (p->yaml.error == YAML_MEMORY_ERROR)
         return dp_fail(DP_ERR_AGAIN, "base-01", "out of memory while reading %s", p->config->file);
+    /* A value that ends on the line of the error was hardly meant as it was read (`3 trees` for two lines). */
+    if (p->last && p->last_line == p->yaml.problem_mark.line)
+        p->last->type = CFG_NODE_BROKEN;
     DP_TRY(say_syntax(p));
     return stop(p);
 }
@@ -194,6 +199,8 @@ static dp_status read_scalar(Parser *p, const yaml_event_t *event, CfgNode *node
     }
     node->bare = size == 0 && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     node->size = size;
+    p->last = node;
+    p->last_line = event->end_mark.line;
     return cfg_copy(p->config, &node->text, text, size);
 }
 

