@@ -81,39 +81,59 @@ static dp_status open_append(int *fd, const char *folder, const char *name)
     return DP_OK;
 }
 
+/* The .open file of these inputs. It is written before the folder is made and goes when the run is done, so that a
+ * killed process leaves no folder that nobody knows of. */
+static dp_status open_file(char *path, char *folder, const Run *run)
+{
+    DP_TRY(run_join(folder, run->runs, ".open"));
+    return run_join(path, folder, run->open_name);
+}
+
+static dp_status take_lock(Run *run, const char *id)
+{
+    char path[RUN_PATH];
+    DP_TRY(run_join(path, run->folder, "checkpoints"));
+    DP_TRY(dp_make_folders(path));
+    DP_TRY(run_join(path, run->folder, "lock"));
+    DP_TRY(run_lock(&run->lock, path, false));
+    return run->lock < 0 ? held_by_another(run->folder, id) : DP_OK;
+}
+
 /* The unfinished run that the .open file names; *found false where there is none. Holds its lock. */
 static dp_status take_up(Run *run, bool *found)
 {
-    char path[RUN_PATH], open_folder[RUN_PATH], *id = NULL, inputs[DP_DIGEST_HEX];
+    char path[RUN_PATH], folder[RUN_PATH], *id = NULL;
     size_t size;
     RunRecord record;
+    RunRow *row = &run->record.row;
     *found = false;
-    memcpy(inputs, run->record.inputs, sizeof inputs);
-    DP_TRY(run_join(open_folder, run->runs, ".open"));
-    DP_TRY(run_join(path, open_folder, run->open_name));
+    DP_TRY(open_file(path, folder, run));
     if (access(path, F_OK) != 0)
         return DP_OK;
-    DP_TRY(dp_read_file(&id, &size, path, sizeof record.row.id));
-    dp_status st = run_join(path, run->runs, id);
+    DP_TRY(dp_read_file(&id, &size, path, sizeof row->id - 1));
+    snprintf(row->id, sizeof row->id, "%s", id);
     dp_free(&id);
-    DP_TRY(st);
-    /* Removed, finished or broken: a new run is made, and the .open file replaced. */
-    if (run_record_read(&record, path) != DP_OK || record.row.state == RUN_DONE || strcmp(record.inputs, inputs) != 0)
+    DP_TRY(run_join(path, run->runs, row->id));
+    if (access(path, F_OK) != 0)
+        return DP_OK; /* removed, or never made */
+    dp_status st = run_record_read(&record, path);
+    if (st == DP_OK && (record.row.state == RUN_DONE || strcmp(record.inputs, run->record.inputs) != 0))
         return DP_OK;
     DP_TRY(dp_copy_text(&run->folder, path));
-    DP_TRY(run_join(path, run->folder, "lock"));
-    DP_TRY(run_lock(&run->lock, path, false));
-    if (run->lock < 0)
-        return held_by_another(run->folder, record.row.id);
-    run->record = record;
-    run->record.row.restarts++;
+    DP_TRY(take_lock(run, row->id));
+    if (st == DP_OK)
+        run->record = record;
+    else /* killed before its first state, or the state is broken: the checkpoints count */
+        row->started = dp_clock_now();
+    row->restarts += st != DP_ERR_NO_INPUT;
     *found = true;
     return DP_OK;
 }
 
 static dp_status make_folder(Run *run)
 {
-    char path[RUN_PATH], year[8], minute[16];
+    char path[RUN_PATH], open_path[RUN_PATH], open_folder[RUN_PATH], year[8], minute[16];
+    char *id = run->record.row.id;
     time_t now = time(NULL);
     struct tm local;
     localtime_r(&now, &local);
@@ -121,16 +141,18 @@ static dp_status make_folder(Run *run)
     strftime(minute, sizeof minute, "%m%d-%H%M", &local);
     DP_TRY(run_join(path, run->runs, year));
     DP_TRY(dp_make_folders(path));
+    DP_TRY(open_file(open_path, open_folder, run));
     for (int i = 1; i < SAME_MINUTE_MAX; i++) {
-        char *id = run->record.row.id;
         int n = snprintf(id, sizeof run->record.row.id, "%s/%s-%s", year, minute, run->record.name);
         if (i > 1)
             snprintf(id + n, sizeof run->record.row.id - (size_t)n, "-%d", i);
         DP_TRY(run_join(path, run->runs, id));
+        if (access(path, F_OK) == 0)
+            continue;
+        DP_TRY(dp_publish_bytes(open_folder, run->open_name, id, strlen(id), DP_PUBLISH_REPLACE, NULL));
         if (mkdir(path, FOLDER_MODE) == 0)
             return dp_copy_text(&run->folder, path);
-        if (errno != EEXIST)
-            break;
+        break;
     }
     return dp_fail(dp_status_of_errno(errno, DP_ERR_CREATE), "run-02", "cannot make the run folder %s: %s", path,
                    strerror(errno));
@@ -138,19 +160,14 @@ static dp_status make_folder(Run *run)
 
 static dp_status make_new(Run *run)
 {
-    char path[RUN_PATH];
     RunRow *row = &run->record.row;
-    dp_free(&run->folder);
     row->started = dp_clock_now();
     row->restarts = 0;
     DP_TRY(make_folder(run));
-    DP_TRY(run_join(path, run->folder, "checkpoints"));
-    DP_TRY(dp_make_folders(path));
-    DP_TRY(run_join(path, run->folder, "lock"));
-    return run_lock(&run->lock, path, false);
+    return take_lock(run, row->id);
 }
 
-/* state.json, config.yaml and the .open file of a run that begins or goes on. */
+/* The files of a run that begins or goes on. */
 static dp_status begin(Run *run, const char *resolved)
 {
     char path[RUN_PATH];
@@ -167,8 +184,6 @@ static dp_status begin(Run *run, const char *resolved)
     dp_publish_sweep(run->folder);
     DP_TRY(dp_publish_bytes(run->folder, "config.yaml", resolved, strlen(resolved), DP_PUBLISH_REPLACE, NULL));
     DP_TRY(run_record_write(&run->record, run->folder));
-    DP_TRY(run_join(path, run->runs, ".open"));
-    DP_TRY(dp_publish_bytes(path, run->open_name, row->id, strlen(row->id), DP_PUBLISH_REPLACE, NULL));
     DP_TRY(run_join(path, run->folder, "requeue"));
     if (unlink(path) != 0 && errno != ENOENT)
         return dp_fail(dp_status_of_errno(errno, DP_ERR_IO), "run-01", "cannot remove %s: %s", path, strerror(errno));
@@ -176,11 +191,15 @@ static dp_status begin(Run *run, const char *resolved)
     return open_append(&run->log, run->folder, "log");
 }
 
-/* Removes the folder of a run that could not begin, and keeps the message of why. */
-static void forget(const char *folder)
+/* Removes what there is of a run that could not begin, and keeps the message of why. */
+static void forget(const Run *run)
 {
+    char path[RUN_PATH], folder[RUN_PATH];
     dp_error why = *dp_error_last();
-    run_remove_tree(folder);
+    if (run->folder)
+        run_remove_tree(run->folder);
+    if (open_file(path, folder, run) == DP_OK)
+        unlink(path);
     dp_fail_as(&why);
 }
 
@@ -199,12 +218,15 @@ static dp_status find_or_make(Run *run, const char *runs, const char *resolved)
     DP_TRY(dp_copy_text(&run->runs, path));
     DP_TRY(run_join(path, run->runs, ".lock"));
     DP_TRY(run_lock(&all, path, true));
+    DP_GO(run_join(path, run->runs, ".open"));
+    dp_publish_sweep(path);
     DP_GO(take_up(run, &found));
     if (!found)
-        DP_GO(make_new(run));
-    st = begin(run, resolved);
+        st = make_new(run);
+    if (st == DP_OK)
+        st = begin(run, resolved);
     if (st != DP_OK && !found)
-        forget(run->folder);
+        forget(run);
     DP_GO(st);
 done:
     close(all);
@@ -318,7 +340,7 @@ void run_note(Run *run, const char *text)
 
 static dp_status finish(Run *run, RunState state, const char *made)
 {
-    char path[RUN_PATH], open_folder[RUN_PATH];
+    char path[RUN_PATH], folder[RUN_PATH];
     RunRow *row = &run->record.row;
     row->state = state;
     row->ended = dp_clock_now();
@@ -329,8 +351,7 @@ static dp_status finish(Run *run, RunState state, const char *made)
     DP_TRY(run_record_write(&run->record, run->folder));
     if (state != RUN_DONE)
         return DP_OK;
-    DP_TRY(run_join(open_folder, run->runs, ".open"));
-    DP_TRY(run_join(path, open_folder, run->open_name));
+    DP_TRY(open_file(path, folder, run));
     if (unlink(path) != 0 && errno != ENOENT)
         return dp_fail(dp_status_of_errno(errno, DP_ERR_IO), "run-01", "cannot remove %s: %s", path, strerror(errno));
     return DP_OK;
