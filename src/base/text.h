@@ -9,8 +9,8 @@
 /* Local. Does it follow [a-z0-9][a-z0-9._-]{0,63}, the grammar of tables, models, runs and columns? */
 bool dp_name_is_good(const char *name);
 
-/* Local. The candidate nearest to `word` by edit distance (a swap of neighbours is one edit), or NULL when none is near enough to be meant
- * (distance > max(1, length / 3)). Ties: the earlier one. */
+/* Local. The candidate nearest to `word` by edit distance (a swap of neighbours is one edit), or NULL when none is near
+ * enough to be meant (distance > max(1, length / 3)). Ties: the earlier one. */
 const char *dp_nearest(const char *word, const char *const *candidates, size_t count);
 
 /* Local. "1,804,112". out holds 32 bytes. */

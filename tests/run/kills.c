@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "run/run.h"
+#include "run/run_priv.h"
 
 /* ---- the system calls, with a fault at the n-th ---- */
 
@@ -150,7 +150,7 @@ static void second_life(int n)
 {
     RunRow *rows;
     size_t count;
-    char place[300], command[160];
+    char place[300];
     fault = (struct Fault){0};
     if (work() != DP_OK)
         fail_msg("after call %d: %s [%s] %s", n, dp_error_last()->text, dp_error_last()->id, dp_error_last()->trace);
@@ -166,8 +166,8 @@ static void second_life(int n)
     snprintf(place, sizeof place, "%s/.open", folder);
     assert_int_equal(entries(place, false), 0);
     dp_free(&rows);
-    snprintf(command, sizeof command, "rm -r %s && mkdir %s", folder, folder);
-    assert_int_equal(system(command), 0);
+    assert_ok(run_remove_tree(folder));
+    assert_int_equal(mkdir(folder, 0700), 0);
     seen->saved = 0;
 }
 
