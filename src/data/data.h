@@ -23,11 +23,15 @@ typedef struct DataOptions {
     CfgList columns;
     int64_t as_of; /* DP_TIME_MISSING: all that is recorded */
 } DataOptions;
-/* Section "split". Months and days are counted back from the latest row: test is the newest part. */
+/* Section "split". Months and days are whole ones (UTC), counted back from the day of the latest labelled row: test is
+ * the newest part. All parts are said in one way: months and days, dates, shares (by hash of the row's identity, or of
+ * the apart tuple), or by a column. Valid and test may be absent. */
 typedef struct SplitOptions {
     CfgPart train, valid, test;
     const char *column; /* a column that says train, valid, test; NULL */
-    CfgList apart;      /* columns whose tuple must not stand in two parts */
+    CfgList apart;      /* columns whose tuple must not stand in two parts: rows of valid whose tuple stands in train,
+                           and of test whose tuple stands in train or valid, are left out, and one row a tuple stays
+                           there (the earliest). With shares tuples stay together instead, and none is left out */
 } SplitOptions;
 /* Section "model.categories". */
 typedef struct EncodeOptions {
@@ -40,7 +44,8 @@ extern const CfgRow data_rows[], split_rows[], encode_rows[];
 /* How one input column becomes one feature. */
 typedef enum DataEncode {
     DATA_PLAIN, /* the number, as float (round to nearest); missing = NaN */
-    DATA_TARGET /* a category's target statistic (hits + prior_weight * base) / (count + prior_weight), as float */
+    DATA_TARGET /* a category's target statistic (hits + prior_weight * base) / (count + prior_weight), as float; base:
+                   (all hits + 0.5) / (all rows + 1) of train */
 } DataEncode;
 
 typedef struct DataInput {
@@ -77,13 +82,13 @@ typedef struct Data Data;
 
 typedef struct DataFacts {
     int64_t rows[3], positives[3]; /* over all ranks, by DataPart */
-    int64_t left_out;              /* without label, outside the split, or not apart */
+    int64_t left_out;              /* without label (or not known when), outside the split, or not apart */
     int64_t from[3], to[3];        /* of the time column; DP_TIME_MISSING without one */
 } DataFacts;
 
 /* Collective. Reads label, time, id and the apart columns; decides the part of each row. The table is borrowed. Fails
- * CONFIG (columns that are not there, a label that is an input, known_at later than the row's time), DATA (one class
- * only in train, an empty part). */
+ * CONFIG (columns that are not there, a label that is an input, an input that becomes known after its row), DATA (one
+ * class only in train, an empty part, a label that is neither 0 nor 1). */
 dp_status data_open(Data **data, LakeTable *table, const DataOptions *data_options, const SplitOptions *split,
                     const EncodeOptions *encode, uint64_t seed, int threads, const Comm *comm);
 void data_close(Data **data);
@@ -105,14 +110,16 @@ dp_status data_scan(LakeScan **scan, Data *data, const int *columns, int n_colum
 const LakeSchema *data_schema(const Data *data);
 
 /* Collective. Feature j of this rank's rows: values [data_rows_n]. Categories: train rows see only the labels of train
- * rows strictly before them in time (without a time column: before them in a seeded order); valid and test rows see the
- * frozen table. Routed over ranks by hash of the category, never gathered. */
+ * rows strictly before them in time, and known before it where the label has a known_at (without a time column: before
+ * them in a seeded order); valid and test rows see the frozen table. Routed over ranks by hash of the category, never
+ * gathered. */
 dp_status data_feature(Data *data, int j, float *values, const Comm *comm);
 /* Collective, after all features were read. The contract with its frozen tables, complete on every rank. */
 dp_status data_inputs(DataInputs *inputs, Data *data, const Comm *comm);
 
 /* Collective. A column of this rank's rows as text codes for slices (*names: zero-terminated texts one after the other,
- * the same on every rank; code [rows]), or as doubles (revenue). */
+ * sorted, the same on every rank, "" = missing; *code [rows], free with dp_free), or as doubles (revenue; missing =
+ * NaN). "hs2" means the first two digits of a code column "hs6". Fails CONFIG where there is no such column. */
 dp_status data_slice(Data *data, const char *column, uint32_t **code, dp_buf *names, uint32_t *n, const Comm *comm);
 dp_status data_number(Data *data, const char *column, double *values, const Comm *comm);
 
@@ -122,11 +129,12 @@ typedef struct DataLeaks {
     double share_same; /* of test rows whose tuple stands in train with the same label */
     double share_seen; /* of test rows whose tuple stands in train */
     double lookup_auc; /* of a bare lookup of those tuples: mean train label, base rate where unseen */
-    bool suspicious;   /* lookup_auc > 0.65 or so: see leaks.c */
-    char tuple[256];   /* the columns of the worst tuple */
+    bool suspicious;   /* the tuple decides the label, in rows enough to matter: the rule stands in leaks.c */
+    char tuple[256];   /* its columns: "all inputs", "tax_rate, net_mass, value" */
 } DataLeaks;
-/* Collective. Looks at the tuple of all inputs, of the apart columns, and of the number columns (copies of goods lines
- * show there), and reports the worst. */
+/* Collective. Looks at the tuples of all inputs, of the apart columns, of the numbers (copies of goods lines show
+ * there), of numbers and codes, of codes and categories. Reports the worst suspicious one; where none is, the apart
+ * columns or all inputs. Without rows of test, valid is looked at. */
 dp_status data_leaks(DataLeaks *leaks, Data *data, const Comm *comm);
 
 extern const dp_help_row data_help[];

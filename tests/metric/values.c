@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alone.h"
 #include "base/rng.h"
 #include "metric/metric.h"
 
@@ -290,7 +289,7 @@ int main(void)
         cmocka_unit_test(delong_is_that_of_all_pairs),      cmocka_unit_test(bootstrap_is_as_wide_as_theory),
         cmocka_unit_test(what_has_no_value_is_nan),         cmocka_unit_test(bad_rows_and_names_are_refused),
     };
-    if (comm_open(&comm, NULL) != DP_OK || open_alone(&alone) != DP_OK)
+    if (comm_open(&comm, NULL) != DP_OK || comm_open_alone(&alone, NULL) != DP_OK)
         return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     comm_close(&alone);

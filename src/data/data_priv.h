@@ -1,0 +1,208 @@
+/* data_priv.h -- what the files of the data room share. Files in reading order: data.c (open, features), split.c
+ * (parts), tuples.c (values and tuples as hashes), category.c (a category column of this rank), timeline.c and target.c
+ * (ordered target statistics), inputs.c and encode.c (the contract and its use), leaks.c. */
+#ifndef DIPPER_DATA_PRIV_H
+#define DIPPER_DATA_PRIV_H
+
+#include "base/clock.h"
+#include "data/data.h"
+
+/* ---- keymap.c: 64-bit keys to dense numbers 0 .. n-1, in order of first sight ---- */
+
+typedef struct KeyMap {
+    uint64_t *keys;  /* [n] by number */
+    uint32_t *slots; /* [mask + 1] number + 1, 0 = free */
+    uint32_t n, room;
+    uint64_t mask;
+} KeyMap;
+
+/* Local. *number of the key, which is added if it is new. {0} is a valid empty map. */
+dp_status keymap_put(KeyMap *map, uint64_t key, uint32_t *number);
+/* Local. The key's number, or -1. */
+int64_t keymap_find(const KeyMap *map, uint64_t key);
+void keymap_free(KeyMap *map);
+
+/* Which of `ranks` owns a hash: ranges of equal width. */
+static inline int owner_of_hash(uint64_t hash, int ranks)
+{
+    return (int)((__extension__(unsigned __int128) hash) * (unsigned)ranks >> 64);
+}
+
+/* ---- deal.c: items to ranks and answers back ---- */
+
+/* A rank's items sorted by the rank they go to, and how an answer finds its item. */
+typedef struct Deal {
+    bool scattered;   /* the same on every rank: items are reordered before they are sent */
+    uint32_t *order;  /* [n] the i-th item sent is item order[i], where scattered */
+    size_t *bytes;    /* [2 ranks] scratch: counts in bytes */
+    int64_t *to_n;    /* [ranks] items sent to each */
+    int64_t *from_n;  /* [ranks] items that came from each */
+    int64_t n, n_got; /* sent, came */
+} Deal;
+
+/* Collective. Item i goes to rank to[i]. */
+dp_status deal_build(Deal *deal, const int32_t *to, int64_t n, const Comm *comm);
+/* Collective. The same, for items that are in the order of their ranks already: to_n [ranks] of them to each. */
+dp_status deal_build_sorted(Deal *deal, const int64_t *to_n, const Comm *comm);
+void deal_free(Deal *deal);
+/* Collective. items [n][size] to their ranks: *got (free with dp_free) [n_got][size], by sender. */
+dp_status deal_send(Deal *deal, const void *items, size_t size, void *got, const Comm *comm);
+/* Collective. answers [n_got][size], in the order of what came, back to the senders: items [n][size]. */
+dp_status deal_answer(Deal *deal, const void *answers, size_t size, void *items, const Comm *comm);
+
+/* ---- split.c ---- */
+
+/* This rank's labelled rows while their parts are decided. */
+typedef struct DataRows {
+    int64_t n, room;
+    int64_t *number; /* in the table */
+    uint64_t *row;   /* identity */
+    int64_t *time;   /* NULL: the table has no time column */
+    int8_t *label;
+    uint8_t *part;
+    dp_key128 *tuple; /* of the apart columns; NULL: none */
+} DataRows;
+
+/* Local. Do the options of section split make sense together and for the table? */
+dp_status split_check(const SplitOptions *split, const LakeSchema *schema);
+/* Collective. Fills part of all rows from times or shares (a split by column has them already), then takes apart tuples
+ * that stand in two parts. windows: what was looked at, for messages. */
+dp_status split_into_parts(DataRows *rows, const SplitOptions *split, char windows[3][80], const Comm *comm);
+
+/* ---- tuples.c ---- */
+
+/* Values of a column as 64-bit words that are equal where the values are: bits of numbers, hashes of texts, whatever
+ * the partition's codes are. */
+typedef struct WordCache {
+    int64_t serial;   /* of the dictionary whose hashes are kept */
+    uint64_t *hashes; /* [room] by code */
+    uint32_t room;
+} WordCache;
+void word_cache_free(WordCache *cache);
+/* Local. words[i * stride] for rows first .. first + n - 1 of the block. */
+dp_status column_words(WordCache *cache, const LakeValues *values, int32_t first, int32_t n, uint64_t *words,
+                       int stride);
+
+/* ---- category.c ---- */
+
+/* One category column of this rank's rows. */
+typedef struct Categories {
+    KeyMap map;       /* key = category_key(text); number = code */
+    dp_buf text;      /* texts one after the other */
+    int64_t *text_at; /* [map.n + 1], room + 1 allocated */
+    uint32_t text_room;
+    uint32_t *code; /* [rows] */
+} Categories;
+
+/* The lowest bit is free: it carries a label on the way. */
+static inline uint64_t category_key(const char *text, size_t size)
+{
+    return dp_hash64(text, size, 0) & ~UINT64_C(1);
+}
+void categories_free(Categories *categories);
+/* Local. The number of a text, added if new. */
+dp_status categories_put(Categories *categories, const char *text, size_t size, uint32_t *code);
+
+/* ---- timeline.c: the rows of train in the order of their times, over ranks ---- */
+
+/* Each rank has one stretch of time, and in it two lists in time order: rows that ask for what was known before them,
+ * and labels that are given, each when it became known. */
+typedef struct TimeList {
+    Deal deal;
+    uint32_t *row; /* [deal.n] own rows in the order they are sent */
+    uint32_t *at;  /* [deal.n_got] the k-th in time is what came at[k]; NULL: as it came */
+} TimeList;
+typedef struct Timeline {
+    TimeList asked, given; /* given is empty, and asked stands for both, where labels are known with their row */
+    bool one_list;
+    uint32_t *upto;      /* [asked.n_got] k-th row in time sees the first upto[k] labels of this stretch */
+    int64_t first_asked; /* so many rows have the very time at which the stretch begins: they see nothing of it, nor
+                            what other ranks hold of that time */
+    int64_t tail_given;  /* labels at the end that have the very time at which the next stretch begins */
+    int64_t *start;      /* [ranks] when each stretch begins; [0] INT64_MIN */
+} Timeline;
+
+/* Collective. rows [n]: this rank's train rows (index into its rows), times [n] of them, known [n] when their label
+ * became known, or NULL: with the row. */
+dp_status timeline_build(Timeline *timeline, const uint32_t *rows, const int64_t *times, const int64_t *known,
+                         int64_t n, const Comm *comm);
+void timeline_free(Timeline *timeline);
+
+/* ---- target.c ---- */
+
+typedef struct Count {
+    int64_t n, hits;
+} Count;
+
+/* The frozen statistics that this rank owns (by hash of the category). */
+typedef struct TargetTable {
+    KeyMap map;
+    Count *count;     /* [map.n] of train */
+    Categories texts; /* of the same keys */
+    Count all;        /* of train, over all ranks */
+} TargetTable;
+void target_table_free(TargetTable *table);
+
+typedef struct TargetRows {
+    int64_t n;
+    const uint8_t *part;
+    const int8_t *label;
+} TargetRows;
+
+/* The one formula. The base rate leans on half a hit in one row, so that it stands before the first row too. */
+static inline float target_value(Count category, Count all, double prior_weight)
+{
+    double base = ((double)all.hits + 0.5) / ((double)all.n + 1);
+    return (float)(((double)category.hits + prior_weight * base) / ((double)category.n + prior_weight));
+}
+/* Collective. values [rows->n] and the frozen table of one category column. */
+dp_status target_statistics(float *values, TargetTable *table, const Categories *categories, const TargetRows *rows,
+                            const Timeline *timeline, double prior_weight, const Comm *comm);
+
+/* ---- the data itself ---- */
+
+typedef struct DataFeature {
+    int column; /* in the schema */
+    DataEncode encode;
+    bool read;         /* a target statistic has its table */
+    TargetTable table; /* DATA_TARGET */
+} DataFeature;
+
+struct Data {
+    LakeTable *table;
+    const LakeSchema *schema;
+    const char *table_name;
+    int64_t as_of;
+    int threads;
+    uint64_t seed;
+    double prior_weight;
+    int label, time, id, known; /* columns, -1: none; known: when the label became known */
+    int *apart, n_apart;
+    DataRows rows; /* time and tuple are gone once the parts are decided */
+    DataFacts facts;
+    DataFeature *features;
+    int n_features;
+    Timeline *timeline; /* built with the first category */
+};
+
+/* Visits this rank's kept rows block by block: `pick` [n] says which rows of the block they are (NULL: all of them, in
+ * order), `at` where the first of them stands among the data's rows. */
+typedef struct Visit {
+    LakeScan *scan;
+    const LakeBlock *block;
+    int32_t *pick_room;
+    const int32_t *pick;
+    int32_t n;
+    int64_t at;
+} Visit;
+/* Collective. */
+dp_status visit_open(Visit *visit, Data *data, const int *columns, int n_columns, const Comm *comm);
+/* Local. The next block that holds kept rows; visit->block NULL at the end. */
+dp_status visit_next(Visit *visit, const Data *data);
+void visit_close(Visit *visit);
+
+/* Collective. */
+dp_status data_categories(Categories *categories, Data *data, int column, const Comm *comm);
+dp_status data_times(int64_t *times, Data *data, int column, const Comm *comm);
+
+#endif

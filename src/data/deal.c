@@ -1,0 +1,112 @@
+/* deal.c -- items to the ranks that own them, and answers back in the order of the questions. */
+#include <string.h>
+
+#include "data_priv.h"
+
+void deal_free(Deal *deal)
+{
+    dp_free(&deal->order);
+    dp_free(&deal->bytes);
+    dp_free(&deal->to_n);
+    *deal = (Deal){0};
+}
+
+/* Collective. Tells every rank how many items it will get. */
+static dp_status build(Deal *deal, dp_status mine, const Comm *comm)
+{
+    int ranks = comm_size(comm);
+    size_t *counts = NULL, *came = NULL;
+    char *got = NULL;
+    dp_status st = DP_OK;
+    if (mine == DP_OK && (mine = dp_new(&deal->bytes, 2 * (size_t)ranks)) == DP_OK)
+        mine = dp_new(&counts, 2 * (size_t)ranks);
+    DP_GO_ALL(comm, mine);
+    for (int r = 0; r < ranks; r++)
+        counts[r] = sizeof(int64_t);
+    came = counts + ranks;
+    DP_GO(comm_exchange(comm, deal->to_n, counts, &got, came));
+    memcpy(deal->from_n, got, (size_t)ranks * sizeof *deal->from_n);
+    for (int r = 0; r < ranks; r++)
+        deal->n_got += deal->from_n[r];
+done:
+    dp_free(&counts);
+    dp_free(&got);
+    return st;
+}
+
+static dp_status counts_new(Deal *deal, int ranks)
+{
+    *deal = (Deal){0};
+    DP_TRY(dp_new(&deal->to_n, 2 * (size_t)ranks));
+    deal->from_n = deal->to_n + ranks;
+    return DP_OK;
+}
+
+dp_status deal_build_sorted(Deal *deal, const int64_t *to_n, const Comm *comm)
+{
+    int ranks = comm_size(comm);
+    dp_status st = counts_new(deal, ranks);
+    for (int r = 0; r < ranks && st == DP_OK; r++) {
+        deal->to_n[r] = to_n[r];
+        deal->n += to_n[r];
+    }
+    return build(deal, st, comm);
+}
+
+dp_status deal_build(Deal *deal, const int32_t *to, int64_t n, const Comm *comm)
+{
+    int ranks = comm_size(comm);
+    dp_status st = counts_new(deal, ranks);
+    deal->scattered = ranks > 1;
+    if (st == DP_OK && ranks > 1 && (st = dp_new(&deal->order, (size_t)n)) == DP_OK) {
+        int64_t *next = deal->from_n; /* free until the counts are told */
+        for (int64_t i = 0; i < n; i++)
+            deal->to_n[to[i]]++;
+        for (int r = 1; r < ranks; r++)
+            next[r] = next[r - 1] + deal->to_n[r - 1];
+        for (int64_t i = 0; i < n; i++)
+            deal->order[next[to[i]]++] = (uint32_t)i;
+    } else if (st == DP_OK && ranks == 1) {
+        deal->to_n[0] = n;
+    }
+    deal->n = n;
+    return build(deal, st, comm);
+}
+
+static void set_bytes(Deal *deal, const int64_t *counts, size_t size, int ranks)
+{
+    for (int r = 0; r < ranks; r++)
+        deal->bytes[r] = (size_t)counts[r] * size;
+}
+
+dp_status deal_send(Deal *deal, const void *items, size_t size, void *got, const Comm *comm)
+{
+    int ranks = comm_size(comm);
+    char *packed = NULL;
+    dp_status st = DP_OK;
+    if (deal->scattered) {
+        DP_GO_ALL(comm, dp_new_bytes(&packed, (size_t)deal->n, size));
+        for (int64_t i = 0; i < deal->n; i++)
+            memcpy(packed + (size_t)i * size, (const char *)items + deal->order[i] * size, size);
+        items = packed;
+    }
+    set_bytes(deal, deal->to_n, size, ranks);
+    DP_GO(comm_exchange(comm, items, deal->bytes, got, deal->bytes + ranks));
+done:
+    dp_free(&packed);
+    return st;
+}
+
+dp_status deal_answer(Deal *deal, const void *answers, size_t size, void *items, const Comm *comm)
+{
+    int ranks = comm_size(comm);
+    char *got = NULL;
+    dp_status st = DP_OK;
+    set_bytes(deal, deal->from_n, size, ranks);
+    DP_GO(comm_exchange(comm, answers, deal->bytes, &got, deal->bytes + ranks));
+    for (int64_t i = 0; i < deal->n; i++)
+        memcpy((char *)items + (deal->scattered ? deal->order[i] : (size_t)i) * size, got + (size_t)i * size, size);
+done:
+    dp_free(&got);
+    return st;
+}

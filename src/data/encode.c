@@ -1,0 +1,180 @@
+/* encode.c -- blocks of a table into rows of floats by a frozen contract: the scoring path. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "data_priv.h"
+
+/* Rows are made in tiles whose floats stay in the first-level cache while each column is written into them. */
+enum { TILE = 128 };
+
+/* The contract's texts, to be found by text; and the last dictionary's codes as statistics. */
+typedef struct Lookup {
+    uint32_t *slots; /* [mask + 1] category + 1, 0 = free */
+    uint64_t mask;
+    float *of_code; /* [room] */
+    uint32_t room;
+    int64_t serial;
+} Lookup;
+
+struct DataEncoder {
+    const DataInputs *inputs;
+    int *columns;
+    Lookup *lookup; /* [inputs->n] */
+};
+
+static bool is_number(LakeType type)
+{
+    return type == LAKE_NUMBER || type == LAKE_NUMBER32;
+}
+
+static bool same_unit(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* Local. Every column that does not fit, in one message. */
+static dp_status find_columns(int *columns, const DataInputs *inputs, const LakeSchema *schema)
+{
+    dp_buf wrong = {.max = 1500};
+    int n_wrong = 0;
+    for (int j = 0; j < inputs->n; j++) {
+        const DataInput *in = &inputs->input[j];
+        const LakeColumn *c = NULL;
+        char what[256] = "";
+        columns[j] = lake_schema_find(schema, in->name);
+        if (columns[j] >= 0)
+            c = &schema->columns[columns[j]];
+        if (!c)
+            snprintf(what, sizeof what, "'%s' is not there", in->name);
+        else if (c->type != in->type && !(is_number(c->type) && is_number(in->type)))
+            snprintf(what, sizeof what, "'%s' is of type %s, not %s", in->name, lake_type_name(c->type),
+                     lake_type_name(in->type));
+        else if (!same_unit(c->unit, in->unit))
+            snprintf(what, sizeof what, "'%s' is in %s, not %s", in->name, c->unit ? c->unit : "no unit",
+                     in->unit ? in->unit : "no unit");
+        if (what[0])
+            (void)dp_buf_print(&wrong, "%s%s", n_wrong++ ? "; " : "", what); /* full: the first ones are named */
+    }
+    dp_status st = n_wrong ? dp_fail(DP_ERR_DATA, "data-10", "the table does not fit the model: %s%s", wrong.data,
+                                     wrong.size > 1300 ? " ..." : "")
+                           : DP_OK;
+    dp_buf_free(&wrong);
+    return st;
+}
+
+static uint64_t hash_text(const char *text, size_t size)
+{
+    return dp_hash64(text, size, 0);
+}
+
+/* Local. */
+static dp_status build_lookup(Lookup *lookup, const DataInput *in)
+{
+    uint64_t room = 16;
+    if (in->n >= UINT32_MAX)
+        return dp_fail(DP_ERR_DATA, "data-10", "the model has %lld categories in column '%s', more than it can",
+                       (long long)in->n, in->name);
+    while (room < 2 * (uint64_t)in->n)
+        room *= 2;
+    DP_TRY(dp_new(&lookup->slots, room));
+    lookup->mask = room - 1;
+    lookup->serial = INT64_MIN;
+    for (int64_t i = 0; i < in->n; i++) {
+        uint64_t s = hash_text(in->text + in->text_at[i], (size_t)(in->text_at[i + 1] - in->text_at[i])) & lookup->mask;
+        while (lookup->slots[s] != 0)
+            s = (s + 1) & lookup->mask;
+        lookup->slots[s] = (uint32_t)i + 1;
+    }
+    return DP_OK;
+}
+
+dp_status data_encoder_build(DataEncoder **encoder, const DataInputs *inputs, const LakeSchema *schema,
+                             const int **columns)
+{
+    DataEncoder *e = NULL;
+    dp_status st = DP_OK;
+    DP_TRY(dp_new(&e, 1));
+    e->inputs = inputs;
+    DP_GO(dp_new(&e->columns, (size_t)inputs->n));
+    DP_GO(dp_new(&e->lookup, (size_t)inputs->n));
+    DP_GO(find_columns(e->columns, inputs, schema));
+    for (int j = 0; j < inputs->n; j++)
+        if (inputs->input[j].encode == DATA_TARGET)
+            DP_GO(build_lookup(&e->lookup[j], &inputs->input[j]));
+    *columns = e->columns;
+done:
+    if (st != DP_OK)
+        data_encoder_free(&e);
+    *encoder = e;
+    return st;
+}
+
+void data_encoder_free(DataEncoder **encoder)
+{
+    DataEncoder *e = *encoder;
+    for (int j = 0; e && e->lookup && j < e->inputs->n; j++) {
+        dp_free(&e->lookup[j].slots);
+        dp_free(&e->lookup[j].of_code);
+    }
+    if (e) {
+        dp_free(&e->lookup);
+        dp_free(&e->columns);
+    }
+    dp_free(encoder);
+}
+
+static float find_text(const Lookup *lookup, const DataInput *in, const char *text, size_t size)
+{
+    for (uint64_t s = hash_text(text, size) & lookup->mask; lookup->slots[s] != 0; s = (s + 1) & lookup->mask) {
+        int64_t i = (int64_t)lookup->slots[s] - 1;
+        if ((size_t)(in->text_at[i + 1] - in->text_at[i]) == size && memcmp(in->text + in->text_at[i], text, size) == 0)
+            return in->value[i];
+    }
+    return in->unseen;
+}
+
+/* Local. The statistics of a new dictionary's codes; a dictionary comes with many blocks. */
+static dp_status look_up(Lookup *lookup, const DataInput *in, const LakeDict *dict)
+{
+    if (lookup->of_code && lookup->serial == dict->serial)
+        return DP_OK;
+    if (dict->n > lookup->room) {
+        DP_TRY(dp_resize(&lookup->of_code, lookup->room, dict->n));
+        lookup->room = dict->n;
+    }
+    for (uint32_t c = 0; c < dict->n; c++) {
+        size_t size = dict->offset[c + 1] - dict->offset[c];
+        lookup->of_code[c] = size == 0 ? in->missing : find_text(lookup, in, dict->bytes + dict->offset[c], size);
+    }
+    lookup->serial = dict->serial;
+    return DP_OK;
+}
+
+/* Local. One column into a tile of rows. */
+static void write_column(float *x, int64_t stride, const LakeValues *v, const Lookup *lookup, int32_t first, int32_t n)
+{
+    if (v->type == LAKE_NUMBER)
+        for (int32_t i = 0; i < n; i++)
+            x[i * stride] = (float)v->number[first + i];
+    else if (v->type == LAKE_NUMBER32)
+        for (int32_t i = 0; i < n; i++)
+            x[i * stride] = v->number32[first + i];
+    else
+        for (int32_t i = 0; i < n; i++)
+            x[i * stride] = lookup->of_code[v->code[first + i]];
+}
+
+dp_status data_encode(DataEncoder *encoder, const LakeValues *values, int32_t rows, float *x, int64_t stride)
+{
+    const DataInputs *inputs = encoder->inputs;
+    for (int j = 0; j < inputs->n; j++)
+        if (inputs->input[j].encode == DATA_TARGET)
+            DP_TRY(look_up(&encoder->lookup[j], &inputs->input[j], values[j].dict));
+    for (int32_t first = 0; first < rows; first += TILE) {
+        int32_t n = rows - first < TILE ? rows - first : TILE;
+        for (int j = 0; j < inputs->n; j++)
+            write_column(x + first * stride + j, stride, &values[j], &encoder->lookup[j], first, n);
+    }
+    return DP_OK;
+}

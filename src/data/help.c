@@ -1,0 +1,27 @@
+#include "data/data.h"
+
+const dp_help_row data_help[] = {
+    {"data-01", "The section `split` does not say the three parts in one way that fits the table.",
+     "Say all parts as months or days (counted back from the latest labelled row), or all as dates, or all as shares, "
+     "or "
+     "name one column that holds train, valid, test."},
+    {"data-02", "The config names a column that the table does not have.",
+     "Look at the columns with `dipper lake show TABLE`."},
+    {"data-03",
+     "A column cannot be used for what the config wants of it: the label as an input, a value that becomes known only "
+     "after the row, a text as an input, a number as a slice.",
+     "Take the column out, or give it another type in the table's config and ingest again."},
+    {"data-04", "The label column of a yes-or-no model holds a value other than 0, 1 and missing.",
+     "Choose the right label column, or map its values in the table's config."},
+    {"data-05", "A part of the split has no row, so there is nothing to learn from or to measure on.",
+     "Compare the dates in the message: the part may lie outside the table, or its rows may have no label yet."},
+    {"data-06", "All rows of train have the same label.",
+     "Widen the split, or look whether the label was ingested as it should be."},
+    {"data-10", "A table lacks columns that the model needs, or has them with another type or unit.",
+     "Score a table of the model's own schema, or train a model on this one."},
+    {"data-13", "One rank would hold more rows or categories than it can number.", "Run with more ranks."},
+    {"data-14",
+     "A step was called out of order, or a table gave other rows than before. This is a fault of the program.",
+     "Please report it with the log of the run."},
+    {NULL, NULL, NULL},
+};
