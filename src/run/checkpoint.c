@@ -28,7 +28,7 @@ typedef struct Head {
 } Head;
 _Static_assert(sizeof(Head) == 56, "the head of a checkpoint has no holes");
 
-enum { GENERATIONS = 2, SEEN = 8, NAME_ROOM = 24 };
+enum { SEEN = 8, NAME_ROOM = 24 };
 
 static dp_status digest_of(dp_digest *digest, const Head *head, const void *data)
 {
@@ -85,24 +85,37 @@ done:
     return st;
 }
 
-static dp_status save(Run *run, int64_t step, const void *data, size_t size)
+/* Removes all generations but the one known to be whole; a broken newer one must not push it out. */
+static dp_status thin_out(const Run *run, const char *folder, const int64_t *found, int n)
 {
-    Head head = {.step = step, .size = size};
-    char folder[RUN_PATH], path[RUN_PATH], name[NAME_ROOM];
-    int64_t found[SEEN];
-    int n;
-    memcpy(head.magic, magic, sizeof magic);
-    DP_TRY(digest_of(&head.digest, &head, data));
-    DP_TRY(generations(run, found, &n, folder));
-    snprintf(name, sizeof name, "%" PRId64, n ? found[0] + 1 : 1);
-    DP_TRY(publish(folder, name, &head, data));
-    for (int i = GENERATIONS - 1; i < n; i++) {
+    int64_t keep = run->whole ? run->whole : n ? found[0] : 0;
+    char path[RUN_PATH], name[NAME_ROOM];
+    for (int i = 0; i < n; i++) {
+        if (found[i] == keep)
+            continue;
         snprintf(name, sizeof name, "%" PRId64, found[i]);
         DP_TRY(run_join(path, folder, name));
         if (unlink(path) != 0 && errno != ENOENT)
             return dp_fail(dp_status_of_errno(errno, DP_ERR_IO), "run-01", "cannot remove %s: %s", path,
                            strerror(errno));
     }
+    return DP_OK;
+}
+
+static dp_status save(Run *run, int64_t step, const void *data, size_t size)
+{
+    Head head = {.step = step, .size = size};
+    char folder[RUN_PATH], name[NAME_ROOM];
+    int64_t found[SEEN];
+    int n;
+    memcpy(head.magic, magic, sizeof magic);
+    DP_TRY(digest_of(&head.digest, &head, data));
+    DP_TRY(generations(run, found, &n, folder));
+    int64_t next = n ? found[0] + 1 : 1;
+    snprintf(name, sizeof name, "%" PRId64, next);
+    DP_TRY(publish(folder, name, &head, data));
+    DP_TRY(thin_out(run, folder, found, n));
+    run->whole = next;
     return DP_OK;
 }
 
@@ -183,8 +196,10 @@ static dp_status load(Run *run, int64_t *step, char **data, size_t *size, const 
         snprintf(name, sizeof name, "%" PRId64, found[i]);
         DP_TRY(run_join(path, folder, name));
         dp_status st = load_one(path, step, data, size);
-        if (st == DP_OK)
+        if (st == DP_OK) {
+            run->whole = found[i];
             return DP_OK;
+        }
         if (st == DP_ERR_AGAIN)
             return st;
         warn(run, comm, i + 1 < n ? "going back to the checkpoint before" : "starting from the beginning");

@@ -18,7 +18,8 @@ struct Run {
     char *runs, *folder; /* absolute */
     char open_name[192]; /* below <runs>/.open */
     int lock, metrics, log;
-    bool writes; /* rank 0 */
+    bool writes;   /* rank 0 */
+    int64_t whole; /* the generation that was saved or loaded last: the next save keeps it */
 };
 
 dp_status run_record_read(RunRecord *record, const char *folder);

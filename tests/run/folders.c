@@ -159,9 +159,14 @@ static void two_generations_stand(void **state)
     memset(data, 5, sizeof data);
     assert_ok(run_checkpoint_save(run, 500, data, sizeof data, comm));
     expect(run, 500, data, sizeof data);
+    comm_wait_all(comm);
+    assert_false(is_there(place, "4")); /* the broken one went, the whole one before it stays */
     damage(run, "5", 30, true);
-    damage(run, "4", 0, false);
+    memset(data, 3, sizeof data);
+    expect(run, 300, data, sizeof data - 3);
+    damage(run, "3", 0, false);
     expect(run, 0, NULL, 0);
+    memset(data, 6, sizeof data);
     assert_ok(run_checkpoint_save(run, 600, data, sizeof data, comm));
     expect(run, 600, data, sizeof data);
     assert_ok(run_close(&run, RUN_DONE, NULL, comm));

@@ -1,4 +1,4 @@
-/* RUN np=1 quick -- killed, or failing, at any system call that changes a file: the run goes on from a whole
+/* RUN np=1 -- killed, or failing, at any system call that changes a file: the run goes on from a whole
  * checkpoint. One of many processes gets a run; a killed one gives it back. */
 #include "check.h"
 
