@@ -242,13 +242,13 @@ dp_status value_read(ValueBuf *value, Codec *codec, const Reader *reader, const 
 }
 
 dp_status stream_read(dp_buf *out, const void **data, Codec *codec, const Reader *reader, const char *name,
-                      StreamKind kind, uint32_t block)
+                      StreamKind kind, uint32_t block, int64_t rows)
 {
     const Stream *s = index_find(reader->index, "", name, "");
     *data = NULL;
     if (!s)
         return DP_OK;
-    if (s->kind != kind || block >= s->chunks)
+    if (s->kind != kind || block >= s->chunks || s->elements != (uint64_t)rows || s->chunk != block_rows_of(rows))
         return misfit(reader, name, "has another type or number of rows");
     DP_TRY(dp_buf_reserve(out, (size_t)s->chunk * s->width));
     DP_TRY(codec_read(codec, reader->fd, reader->index, s, block, out->data, reader->path));

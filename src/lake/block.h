@@ -32,7 +32,7 @@ dp_status value_read(ValueBuf *value, Codec *codec, const Reader *reader, const 
 /* Local. Elements of a stream of one fixed width that is not in the schema ("_deleted"); *data NULL: it is not there.
  */
 dp_status stream_read(dp_buf *out, const void **data, Codec *codec, const Reader *reader, const char *name,
-                      StreamKind kind, uint32_t block);
+                      StreamKind kind, uint32_t block, int64_t rows);
 /* Rows of a block of a part of `rows` rows. */
 int32_t rows_of_block(int64_t rows, uint32_t block);
 

@@ -70,6 +70,8 @@ static dp_status add_delivery(Manifest *m, const LakeWriter *w, const Partition 
     d->source = w->source;
     d->partitions = (int32_t)n;
     d->repeats = repeats;
+    d->snapshot = m->number;
+    d->when = dp_clock_now();
     for (size_t i = 0; i < n; i++) {
         d->rows += parts[i].rows;
         d->bad += parts[i].bad;
@@ -208,5 +210,6 @@ void lake_abandon(LakeWriter **writer, bool keep, const Comm *comm)
         tidy_stage(*writer, NULL, 0);
         rmdir((*writer)->folder); /* a table that was never there */
     }
+    comm_wait_all(comm); /* what is removed is gone for all */
     writer_free(writer);
 }

@@ -176,7 +176,8 @@ static bool may_hold(const LakeScan *scan, const Part *part, uint32_t block)
 static dp_status drop_deleted(uint8_t *keep, Slot *slot, const Part *part, Codec *codec, uint32_t block, int32_t rows)
 {
     const void *data;
-    DP_TRY(stream_read(&slot->flags, &data, codec, &part->reader, "_deleted", STREAM_FLAG, block));
+    DP_TRY(stream_read(&slot->flags, &data, codec, &part->reader, "_deleted", STREAM_FLAG, block,
+                       part->reader.index->rows));
     for (int32_t i = 0; data && i < rows; i++)
         keep[i] &= ((const uint8_t *)data)[i] == 0;
     return DP_OK;
@@ -268,7 +269,8 @@ static bool chooses(const LakeScan *scan)
 static dp_status show_deleted(Slot *slot, const Part *part, Codec *codec, uint32_t block, int32_t rows, int32_t kept)
 {
     const void *data;
-    DP_TRY(stream_read(&slot->deleted, &data, codec, &part->reader, "_deleted", STREAM_FLAG, block));
+    DP_TRY(stream_read(&slot->deleted, &data, codec, &part->reader, "_deleted", STREAM_FLAG, block,
+                       part->reader.index->rows));
     uint8_t *deleted = (uint8_t *)slot->deleted.data;
     const int32_t *from = (const int32_t *)(const void *)slot->flags.data;
     for (int32_t i = 0; data && kept < rows && i < kept; i++)

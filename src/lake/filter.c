@@ -4,7 +4,7 @@
 
 #include <H5PLpublic.h>
 #include <hdf5.h>
-#include <string.h>
+#include <stdio.h>
 
 enum { ZSTD_FILTER = 32015 };
 
@@ -67,4 +67,11 @@ dp_status h5_ready(void)
                        "the HDF5 library cannot be started; `dipper doctor` shows which "
                        "one was found");
     return DP_OK;
+}
+
+void lake_library(char *out)
+{
+    unsigned major = 0, minor = 0, release = 0;
+    H5get_libversion(&major, &minor, &release);
+    snprintf(out, 32, "HDF5 %u.%u.%u", major, minor, release);
 }

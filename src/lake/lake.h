@@ -212,7 +212,7 @@ typedef struct LakeDelivery {
     int64_t rows, bad, bytes;
     int partitions;
     dp_digest source;
-    char *about; /* as given to lake_commit; NULL */
+    const char *about; /* as given to lake_commit; NULL */
 } LakeDelivery;
 /* Local. Newest first. The array is the table's. */
 const LakeDelivery *lake_deliveries(const LakeTable *table, size_t *n);

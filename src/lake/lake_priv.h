@@ -187,9 +187,10 @@ typedef struct Delivery {
     dp_digest source;
     int64_t rows, bad;
     int32_t partitions;
-    bool repeats;  /* an id may come more than once in it */
-    char *about;   /* JSON object text; NULL */
-    int64_t first; /* row of the table where it begins */
+    bool repeats; /* an id may come more than once in it */
+    char *about;  /* JSON object text; NULL */
+    int64_t when; /* of the commit */
+    int64_t snapshot;
 } Delivery;
 
 typedef struct Manifest {
@@ -231,6 +232,7 @@ struct LakeTable {
     Index *index;              /* [partitions], read when first needed */
     pthread_mutex_t lock;      /* of index */
     struct Versions *versions; /* the last resolution */
+    LakeDelivery *deliveries;  /* newest first */
 };
 
 /* Local. Where the share of a rank begins among n blocks. */

@@ -151,7 +151,9 @@ static dp_status read_delivery(Delivery *d, const json_t *from, const char *path
 {
     const json_t *about = json_object_get(from, "about");
     int64_t partitions = 0;
-    if (!digest_of(&d->source, from, "source") || !whole_of(&d->rows, from, "rows") ||
+    const char *when = text_of(from, "when");
+    if (!when || !dp_time_read(&d->when, when) || !whole_of(&d->snapshot, from, "snapshot") ||
+        !digest_of(&d->source, from, "source") || !whole_of(&d->rows, from, "rows") ||
         !whole_of(&d->bad, from, "bad") || !whole_of(&partitions, from, "partitions") || partitions > INT32_MAX)
         return broken(path, "a delivery without source or counts");
     d->partitions = (int32_t)partitions;
@@ -175,7 +177,6 @@ static dp_status match(Manifest *m, const char *path)
     for (int d = 0; d < m->n_deliveries; d++) {
         Delivery *delivery = &m->deliveries[d];
         int64_t before = rows, bad = 0;
-        delivery->first = rows;
         if (delivery->partitions > m->n_partitions - next)
             return broken(path, "fewer partitions than its deliveries have");
         for (int i = 0; i < delivery->partitions; i++, next++) {
@@ -356,6 +357,10 @@ static json_t *delivery_json(const Delivery *d)
 {
     json_t *object = json_object();
     json_t *about = d->about ? json_loads(d->about, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    char when[32];
+    dp_time_print(when, d->when);
+    put_text(object, "when", when);
+    json_object_set_new(object, "snapshot", json_integer(d->snapshot));
     put_digest(object, "source", &d->source);
     json_object_set_new(object, "rows", json_integer(d->rows));
     json_object_set_new(object, "bad", json_integer(d->bad));

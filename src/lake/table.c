@@ -96,12 +96,25 @@ static dp_status read_manifest(char **text, size_t *size, int64_t *number, const
     return dp_read_file(text, size, path, MANIFEST_MAX);
 }
 
-static dp_status place_rows(LakeTable *t)
+static dp_status place_parts(LakeTable *t)
 {
     Manifest *m = &t->manifest;
     DP_TRY(dp_new(&t->first_row, (size_t)m->n_partitions + 1));
     DP_TRY(dp_new(&t->first_block, (size_t)m->n_partitions + 1));
     DP_TRY(dp_new(&t->index, (size_t)m->n_partitions));
+    DP_TRY(dp_new(&t->deliveries, (size_t)m->n_deliveries));
+    for (int i = 0; i < m->n_deliveries; i++) {
+        const Delivery *d = &m->deliveries[m->n_deliveries - 1 - i];
+        t->deliveries[i] = (LakeDelivery){.source = d->source,
+                                          .snapshot = d->snapshot,
+                                          .when = d->when,
+                                          .rows = d->rows,
+                                          .bad = d->bad,
+                                          .partitions = d->partitions,
+                                          .about = d->about};
+    }
+    for (int p = 0; p < m->n_partitions; p++)
+        t->deliveries[m->n_deliveries - 1 - m->partitions[p].delivery].bytes += m->partitions[p].bytes;
     for (int p = 0; p < m->n_partitions; p++) {
         t->first_row[p + 1] = t->first_row[p] + m->partitions[p].rows;
         t->first_block[p + 1] = t->first_block[p] + blocks_of(m->partitions[p].rows);
@@ -122,7 +135,7 @@ static dp_status table_build(LakeTable **table, const char *name, const char *fo
     DP_GO(dp_copy_text(&t->name, name));
     DP_GO(dp_copy_text(&t->folder, folder));
     DP_GO(manifest_parse(&t->manifest, text, size, path));
-    DP_GO(place_rows(t));
+    DP_GO(place_parts(t));
 done:
     if (st != DP_OK)
         lake_close(&t);
@@ -164,6 +177,7 @@ void lake_close(LakeTable **table)
     dp_free(&t->index);
     dp_free(&t->first_row);
     dp_free(&t->first_block);
+    dp_free(&t->deliveries);
     dp_free(&t->name);
     dp_free(&t->folder);
     dp_free(table);
@@ -172,6 +186,12 @@ void lake_close(LakeTable **table)
 const LakeSchema *lake_schema(const LakeTable *table)
 {
     return &table->manifest.schema;
+}
+
+const LakeDelivery *lake_deliveries(const LakeTable *table, size_t *n)
+{
+    *n = (size_t)table->manifest.n_deliveries;
+    return table->deliveries;
 }
 
 LakeFacts lake_facts(const LakeTable *table)
