@@ -1,0 +1,223 @@
+/* RUN np=1,2 quick -- each split is the best there is, found by trying all in double with gradients that are hardly
+ * rounded; leaves and covers are what their rows give; training's margins are those of an evaluation. */
+#include "check.h"
+
+#include "table.h"
+
+static Comm *comm;
+
+typedef struct Sums {
+    double g, h;
+} Sums;
+
+/* Everything about the tree being checked, by brute force over the whole table. */
+typedef struct Brute {
+    const Table *table;
+    const TreesModel *model;
+    const TreesOptions *options;
+    double *margin; /* before the tree, [n] */
+    int32_t *leaf;  /* [n] place in the level being checked */
+} Brute;
+
+static int bin_of(const TreesModel *model, int f, float v)
+{
+    int b = 1;
+    if (isnan(v))
+        return 0;
+    for (int i = model->border_at[f]; i < model->border_at[f + 1]; i++)
+        b += model->border[i] < v;
+    return b;
+}
+
+static int side_of(int b, int s, int right)
+{
+    return b == 0 ? right : b > s;
+}
+
+static Sums gradient(const Brute *brute, int64_t i)
+{
+    double p = 1 / (1 + exp(-brute->margin[i]));
+    double w = brute->table->label[i] ? brute->options->positive_weight : 1;
+    return (Sums){w * (p - brute->table->label[i]), w * p * (1 - p)};
+}
+
+/* The score of a candidate in the nodes first .. last of the level. */
+static double score_of(const Brute *brute, int f, int s, int right, int place)
+{
+    Sums side[2] = {{0, 0}, {0, 0}};
+    double l2 = brute->options->l2;
+    for (int64_t i = 0; i < brute->table->n; i++) {
+        if (brute->table->part[i] != 0 || brute->leaf[i] != place)
+            continue;
+        Sums one = gradient(brute, i),
+             *to = &side[side_of(bin_of(brute->model, f, brute->table->value[f * brute->table->n + i]), s, right)];
+        to->g += one.g;
+        to->h += one.h;
+    }
+    if (side[0].h < brute->options->min_child || side[1].h < brute->options->min_child) {
+        double g = side[0].g + side[1].g, h = side[0].h + side[1].h;
+        return brute->options->growth == TREES_SYMMETRIC ? g * g / (h + l2) : 0;
+    }
+    return side[0].g * side[0].g / (side[0].h + l2) + side[1].g * side[1].g / (side[1].h + l2);
+}
+
+static double level_score(const Brute *brute, int f, int s, int right, int level, int place)
+{
+    double sum = 0;
+    if (brute->options->growth == TREES_DEPTHWISE)
+        return score_of(brute, f, s, right, place);
+    for (int p = 0; p < 1 << level; p++)
+        sum += score_of(brute, f, s, right, p);
+    return sum;
+}
+
+/* No candidate scores better than the tree's split by more than rounding gives. */
+static void check_node(const Brute *brute, int level, int place, int64_t node)
+{
+    const TreesModel *m = brute->model;
+    int f = m->node_feature[node];
+    double mine = f < 0 ? 0
+                        : level_score(brute, f, m->node_border[node] - m->border_at[f] + 1, m->node_missing_right[node],
+                                      level, place);
+    for (int g = 0; g < m->n_features && f >= 0; g++)
+        for (int s = 0; s <= m->border_at[g + 1] - m->border_at[g]; s++)
+            for (int right = 0; right < (s ? 2 : 1); right++) {
+                double other = level_score(brute, g, s, right, level, place);
+                if (other > mine + 0.02 + 0.005 * fabs(mine))
+                    fail_msg("level %d place %d: feature %d bin %d right %d scores %g, taken was %d: %g", level, place,
+                             g, s, right, other, f, mine);
+            }
+}
+
+static int32_t next_place(const Brute *brute, int64_t i, int64_t node)
+{
+    const TreesModel *m = brute->model;
+    int f = m->node_feature[node];
+    int b = f < 0 ? 0 : bin_of(m, f, brute->table->value[f * brute->table->n + i]);
+    int right = f >= 0 && side_of(b, m->node_border[node] - m->border_at[f] + 1, m->node_missing_right[node]);
+    return 2 * brute->leaf[i] + right;
+}
+
+static void check_leaves(Brute *brute, int tree)
+{
+    const TreesModel *m = brute->model;
+    const Table *t = brute->table;
+    for (int k = 0; k < 1 << m->tree_depth[tree]; k++) {
+        Sums sum = {0, 0};
+        int64_t rows = 0;
+        for (int64_t i = 0; i < t->n; i++)
+            if (t->part[i] == 0 && brute->leaf[i] == k) {
+                Sums one = gradient(brute, i);
+                sum.g += one.g;
+                sum.h += one.h;
+                rows++;
+            }
+        double right = -brute->options->learning_rate * sum.g / (sum.h + brute->options->l2);
+        assert_int_equal(m->cover[m->leaf_at[tree] + k], rows);
+        assert_true(fabs(m->leaf[m->leaf_at[tree] + k] * 0x1p-20 - right) <= 0x1p-20);
+    }
+    for (int64_t i = 0; i < t->n; i++)
+        brute->margin[i] += m->leaf[m->leaf_at[tree] + brute->leaf[i]] * 0x1p-20;
+}
+
+static void check_tree(Brute *brute, int tree)
+{
+    const TreesModel *m = brute->model;
+    bool symmetric = m->growth == TREES_SYMMETRIC;
+    for (int64_t i = 0; i < brute->table->n; i++)
+        brute->leaf[i] = 0;
+    for (int level = 0; level < m->tree_depth[tree]; level++) {
+        int64_t first = m->node_at[tree] + (symmetric ? level : (1 << level) - 1);
+        for (int place = 0; place < (symmetric ? 1 : 1 << level); place++)
+            check_node(brute, level, place, first + place);
+        for (int64_t i = 0; i < brute->table->n; i++)
+            brute->leaf[i] = next_place(brute, i, symmetric ? first : first + brute->leaf[i]);
+    }
+    check_leaves(brute, tree);
+}
+
+/* The margins that training keeps are what an evaluation of the model gives, also for rows not learned from. */
+static void check_margins(const Learning *learning, const TreesModel *model)
+{
+    const Table *t = &learning->mine;
+    TreesScorer *scorer = NULL;
+    float x[64];
+    assert_ok(trees_scorer_build(&scorer, model, learning->device));
+    for (int64_t i = 0; i < t->n; i++) {
+        int64_t margin;
+        for (int f = 0; f < t->features; f++)
+            x[f] = t->value[f * t->n + i];
+        trees_margins(scorer, x, 1, t->features, &margin);
+        if (t->part[i] <= 1)
+            assert_true(margin == trees_training_margins(learning->training)[i]);
+    }
+    trees_scorer_free(&scorer);
+}
+
+static void check_growth(TreesGrowth growth, double sample_rows)
+{
+    Table table;
+    Learning learning;
+    Way way = {.device = "cpu",
+               .threads = 2,
+               .options = {.trees = 3,
+                           .depth = 3,
+                           .bins = 24,
+                           .growth = growth,
+                           .learning_rate = 0.4,
+                           .l2 = 1,
+                           .min_child = 2,
+                           .sample_rows = sample_rows,
+                           .sample_columns = 1,
+                           .positive_weight = 2,
+                           .levels = 16383}};
+    table_draw(&table, 900, 6, 3);
+    learning_begin(&learning, &table, &way, comm);
+    assert_int_equal(learning_steps(&learning, 3, comm), 3);
+    Brute brute = {.table = &table, .model = trees_training_model(learning.training), .options = &way.options};
+    assert_ok(trees_model_check(brute.model));
+    assert_ok(dp_new(&brute.margin, (size_t)table.n));
+    assert_ok(dp_new(&brute.leaf, (size_t)table.n));
+    for (int64_t i = 0; i < table.n; i++)
+        brute.margin[i] = (double)brute.model->bias * 0x1p-20;
+    for (int i = 0; i < 3 && sample_rows >= 1; i++)
+        check_tree(&brute, i);
+    check_margins(&learning, brute.model);
+    dp_free(&brute.margin);
+    dp_free(&brute.leaf);
+    learning_free(&learning);
+    table_free(&table);
+}
+
+static void depthwise_splits_are_best(void **state)
+{
+    (void)state;
+    check_growth(TREES_DEPTHWISE, 1);
+}
+
+static void symmetric_splits_are_best(void **state)
+{
+    (void)state;
+    check_growth(TREES_SYMMETRIC, 1);
+}
+
+static void sampled_margins_are_evaluations(void **state)
+{
+    (void)state;
+    check_growth(TREES_DEPTHWISE, 0.4);
+    check_growth(TREES_SYMMETRIC, 0.4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(depthwise_splits_are_best),
+        cmocka_unit_test(symmetric_splits_are_best),
+        cmocka_unit_test(sampled_margins_are_evaluations),
+    };
+    if (comm_open(&comm, NULL) != DP_OK)
+        return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    comm_close(&comm);
+    return failed;
+}
