@@ -30,5 +30,7 @@ const dp_help_row model_help[] = {
      "Please report it with the log of the run."},
     {"model-12", "The model belongs to a family that this release does not have.",
      "Use the Dipper that wrote the file, or a newer one."},
+    {"model-13", "ONNX was asked for in a version of ai.onnx.ml that is not written.",
+     "Ask for 5 (TreeEnsemble), or 3 (TreeEnsembleRegressor) for older runtimes."},
     {NULL, NULL, NULL},
 };

@@ -268,3 +268,14 @@ done:
     dp_free(&image);
     return st;
 }
+
+dp_status model_export_onnx_for(const Model *model, const char *name, const char *version, int ml_version, dp_buf *out)
+{
+    DP_TRY(must_be_finished(model));
+    return model_onnx(model->family, model->self, &model->inputs, &model->payload, name, version, ml_version, out);
+}
+
+dp_status model_export_onnx(const Model *model, const char *name, const char *version, dp_buf *out)
+{
+    return model_export_onnx_for(model, name, version, 5, out);
+}

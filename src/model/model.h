@@ -70,9 +70,13 @@ dp_status model_image(const Model *model, const char *provenance, dp_buf *image)
  * digest. *provenance (free with dp_free) may be NULL if not wanted. Fails NO_INPUT, DATA (broken or foreign), naming
  * the file. */
 dp_status model_load(Model **model, char **provenance, const char *path, Device *device);
-/* Local. The model as ONNX: inputs by name, output "score" (probability) and "margin". Runs in ONNX Runtime with the
- * same scores. */
+/* Local. The model as ONNX: each input by its column's name, numbers as float [N, 1] (NaN = missing), categories as
+ * string [N, 1] ("" = missing); outputs "margin" and "score" (the probability), each [N, 1]; an output whose name a
+ * column has gets a '_' behind it. ONNX Runtime gives the same margins bit for bit while they stay within -16 .. 16.
+ * model_export_onnx writes TreeEnsemble of ai.onnx.ml 5; ml_version 3 writes TreeEnsembleRegressor, which runtimes
+ * before 2025 know. Fails USAGE where the family has no ONNX form. */
 dp_status model_export_onnx(const Model *model, const char *name, const char *version, dp_buf *out);
+dp_status model_export_onnx_for(const Model *model, const char *name, const char *version, int ml_version, dp_buf *out);
 
 extern const dp_help_row model_help[];
 

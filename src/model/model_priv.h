@@ -82,10 +82,16 @@ typedef struct ModelFamily {
     /* Files. save borrows into the arrays; load takes its arrays out of them and knows how many inputs there are. */
     dp_status (*save)(const void *self, ModelArrays *arrays);
     dp_status (*load)(void **self, ModelArrays *arrays, int inputs, Device *device);
-    /* Adds nodes from the float tensor `x` [N, inputs] to the tensors `margin` and `score` [N, 1]. NULL: no export. */
+    /* Adds nodes from the float tensor `x` [N, inputs] to MODEL_ONNX_MARGIN [N, 1]. NULL: no export. */
     dp_status (*export_onnx)(const void *self, OnnxGraph *graph, const char *x, int ml_version);
 } ModelFamily;
 
+#define MODEL_ONNX_MARGIN "/margin"
+
 extern const ModelFamily model_trees;
+
+/* Local. The whole ONNX file of a model. */
+dp_status model_onnx(const ModelFamily *family, const void *self, const DataInputs *inputs, const dp_digest *payload,
+                     const char *name, const char *version, int ml_version, dp_buf *out);
 
 #endif

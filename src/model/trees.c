@@ -1,10 +1,8 @@
 /* The family "trees": gradient boosting over the features that data gives one at a time. */
-#include "model/model_priv.h"
+#include "model/trees_priv.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#include "trees/trees.h"
 
 /* Learning holds matrix, training and the data's labels; a finished or loaded model holds learned and scorer. */
 typedef struct Trees {
@@ -255,6 +253,11 @@ done:
     return st;
 }
 
+static dp_status family_export_onnx(const void *self, OnnxGraph *graph, const char *x, int ml_version)
+{
+    return model_trees_onnx(current(self), graph, x, ml_version);
+}
+
 const ModelFamily model_trees = {
     .name = "trees",
     .step_name = "tree",
@@ -274,4 +277,5 @@ const ModelFamily model_trees = {
     .shape = family_shape,
     .save = family_save,
     .load = family_load,
+    .export_onnx = family_export_onnx,
 };
