@@ -1,0 +1,515 @@
+/* RUN np=1,2,3,4 quick -- parts, features, contract and leaks of a table are the same on any number of ranks and for
+ * any order of its rows; the contract encodes as training did. */
+#include "check.h"
+
+#include "base/rng.h"
+#include "data/data.h"
+#include "metric/metric.h"
+#include "table.h"
+
+static Comm *comm, *alone;
+static char lake[64];
+
+enum { ROWS = 3000, PIECE = 400, COLUMNS = 14, INPUTS = 9 };
+enum { ID, AT, RESULT_AT, FAULT, VALUE, MASS, HS6, IMPORTER, MODE, CONSTANT, EMPTY, EMPTY_TEXT, PART, COINS };
+
+static LakeColumn columns[COLUMNS] = {
+    COLUMN("id", LAKE_TEXT),
+    COLUMN("at", LAKE_TIME),
+    COLUMN("result_at", LAKE_TIME),
+    COLUMN("fault", LAKE_LABEL, .known_at = (char *)(uintptr_t) "result_at"),
+    COLUMN("value", LAKE_NUMBER),
+    COLUMN("mass", LAKE_NUMBER32, .unit = (char *)(uintptr_t) "kg"),
+    COLUMN("hs6", LAKE_CODE, .digits = 6),
+    COLUMN("importer", LAKE_CATEGORY),
+    COLUMN("mode", LAKE_CATEGORY),
+    COLUMN("constant", LAKE_NUMBER),
+    COLUMN("empty", LAKE_NUMBER),
+    COLUMN("empty_text", LAKE_CATEGORY),
+    COLUMN("part", LAKE_CATEGORY),
+    COLUMN("coins", LAKE_LABEL),
+};
+static LakeSchema schema = {.columns = columns, .n = COLUMNS};
+static const char *const inputs[INPUTS] = {"value",    "mass",  "hs6",        "importer", "mode",
+                                           "constant", "empty", "empty_text", "part"};
+static const char *const goods[] = {"hs6", "value", "mass"};
+
+static void print_cell(char *out, int c, uint64_t i)
+{
+    uint64_t copy = i % 5 == 0 ? i / 2 : i; /* goods of earlier rows come again */
+    double u = dp_random_unit(1, (uint64_t)c, c == VALUE || c == MASS || c == HS6 ? copy : i);
+    static const char *const modes[] = {"sea", "air", "road", ""};
+    static const char *const parts[] = {"train", "valid", "test", "neither"};
+    int64_t time = dp_days_of_date(2024, 1, 1) * DP_DAY + (int64_t)(i * 365 / ROWS) * DP_DAY;
+    out[0] = '\0';
+    if (c == ID)
+        sprintf(out, "D%05d", (int)i);
+    else if (c == AT || c == RESULT_AT)
+        dp_time_print(out, time + (c == RESULT_AT ? (int64_t)(u * 30) * DP_DAY : 0));
+    else if (c == FAULT && u < 0.9)
+        sprintf(out, "%d", u < 0.2);
+    else if (c == COINS)
+        sprintf(out, "%d", u < 0.5);
+    else if ((c == VALUE || c == MASS) && u > 0.05)
+        sprintf(out, "%.3f", 1000 * u);
+    else if (c == HS6)
+        sprintf(out, "%06d", 10000 * (int)(30 * u * u) + 7);
+    else if (c == IMPORTER)
+        sprintf(out, "importer %d", (int)(600 * u * u * u));
+    else if (c == MODE)
+        strcpy(out, modes[(int)(4 * u)]);
+    else if (c == CONSTANT)
+        strcpy(out, "1");
+    else if (c == PART)
+        strcpy(out, parts[(int)(4 * u * u)]);
+}
+
+/* Collective. The table; shuffled: in another order of rows. */
+static void write_rows(const char *name, bool shuffled)
+{
+    static char text[ROWS][COLUMNS][32];
+    static const char *cells[ROWS * COLUMNS];
+    for (uint64_t i = 0; i < ROWS; i++)
+        for (int c = 0; c < COLUMNS; c++) {
+            uint64_t from = shuffled ? (i * 1237 + 11) % ROWS : i;
+            print_cell(text[i][c], c, from);
+            cells[i * COLUMNS + (uint64_t)c] = text[i][c];
+        }
+    schema.id = columns[ID].name;
+    schema.time = columns[AT].name;
+    write_table(lake, name, &schema, cells, ROWS, PIECE, comm);
+}
+
+static CfgPart part_of(CfgPartKind kind, int count, double share)
+{
+    return (CfgPart){.kind = kind, .count = count, .share = share};
+}
+
+static const DataOptions usual = {
+    .table = "rows", .label = "fault", .columns = {inputs, INPUTS}, .as_of = DP_TIME_MISSING};
+static const EncodeOptions encode = {.prior_weight = 5};
+
+/* The ways to split, each with what the others need not have. */
+static SplitOptions way(int which)
+{
+    switch (which) {
+    case 0:
+        return (SplitOptions){.train = part_of(CFG_PART_MONTHS, 7, 0),
+                              .valid = part_of(CFG_PART_MONTHS, 2, 0),
+                              .test = part_of(CFG_PART_DAYS, 61, 0),
+                              .apart = {goods, 3}};
+    case 1:
+        return (SplitOptions){.train = part_of(CFG_PART_SHARE, 0, 0.6),
+                              .valid = part_of(CFG_PART_SHARE, 0, 0.2),
+                              .test = part_of(CFG_PART_SHARE, 0, 0.2)};
+    case 2:
+        return (SplitOptions){.train = part_of(CFG_PART_SHARE, 0, 0.6),
+                              .valid = part_of(CFG_PART_SHARE, 0, 0.1),
+                              .test = part_of(CFG_PART_SHARE, 0, 0.2),
+                              .apart = {goods, 3}};
+    default:
+        return (SplitOptions){.column = "part", .apart = {goods, 3}};
+    }
+}
+enum { WAYS = 4 };
+
+/* Everything a Data says, by row identity, so that two can be compared. */
+typedef struct Seen {
+    int64_t n;
+    struct SeenRow {
+        uint64_t row;
+        int8_t label;
+        uint8_t part;
+        float x[INPUTS];
+        double revenue;
+        char slice[16];
+    } row[ROWS];
+    DataFacts facts;
+    DataLeaks leaks;
+    DataInputs inputs;
+} Seen;
+
+static int compare_rows(const void *a, const void *b)
+{
+    uint64_t x = ((const struct SeenRow *)a)->row, y = ((const struct SeenRow *)b)->row;
+    return (x > y) - (x < y);
+}
+
+static void look(Seen *seen, const char *name, const SplitOptions *split, const DataOptions *options, const Comm *c)
+{
+    LakeTable *table = NULL;
+    Data *data = NULL;
+    static float x[ROWS];
+    static double revenue[ROWS];
+    uint32_t *code = NULL, n_names;
+    dp_buf names = {0};
+    memset(seen, 0, sizeof *seen);
+    assert_ok(lake_open(&table, lake, name, c));
+    assert_ok(data_open(&data, table, options, split, &encode, 7, 1, c));
+    seen->n = data_rows_n(data);
+    for (int j = 0; j < INPUTS; j++) {
+        assert_ok(data_feature(data, j, x, c));
+        for (int64_t i = 0; i < seen->n; i++)
+            seen->row[i].x[j] = x[i];
+    }
+    assert_ok(data_number(data, "value", revenue, c));
+    assert_ok(data_slice(data, "hs2", &code, &names, &n_names, c));
+    for (int64_t i = 0; i < seen->n; i++) {
+        seen->row[i].row = data_row(data)[i];
+        seen->row[i].label = data_label(data)[i];
+        seen->row[i].part = data_part(data)[i];
+        seen->row[i].revenue = revenue[i];
+        const char *at = names.data;
+        for (uint32_t k = 0; k < code[i]; k++)
+            at += strlen(at) + 1;
+        assert_int_equal(strlen(at), 2);
+        strcpy(seen->row[i].slice, at);
+    }
+    seen->facts = data_facts(data);
+    assert_ok(data_leaks(&seen->leaks, data, c));
+    assert_ok(data_inputs(&seen->inputs, data, c));
+    dp_free(&code);
+    dp_buf_free(&names);
+    data_close(&data);
+    lake_close(&table);
+    qsort(seen->row, (size_t)seen->n, sizeof *seen->row, compare_rows);
+}
+
+/* NaN is NaN, whatever its bits; all else bit for bit. */
+static void same_row(const struct SeenRow *a, const struct SeenRow *b)
+{
+    assert_true(a->label == b->label && a->part == b->part);
+    assert_string_equal(a->slice, b->slice);
+    assert_true((isnan(a->revenue) && isnan(b->revenue)) || a->revenue == b->revenue);
+    for (int j = 0; j < INPUTS; j++)
+        if (!(isnan(a->x[j]) && isnan(b->x[j])) && memcmp(&a->x[j], &b->x[j], sizeof(float)) != 0)
+            fail_msg("%s: %.9g and %.9g", inputs[j], (double)a->x[j], (double)b->x[j]);
+}
+
+/* mine: a rank's share of what `all` is the whole of. */
+static void same_data(const Seen *mine, const Seen *all)
+{
+    int64_t n = mine->n;
+    for (int64_t i = 0; i < mine->n; i++) {
+        const struct SeenRow *found = bsearch(&mine->row[i], all->row, (size_t)all->n, sizeof *all->row, compare_rows);
+        assert_non_null(found);
+        same_row(&mine->row[i], found);
+    }
+    comm_sum_i64(comm, &n, 1);
+    assert_int_equal(n, all->n);
+    assert_memory_equal(&mine->facts, &all->facts, sizeof mine->facts);
+    assert_memory_equal(&mine->leaks, &all->leaks, sizeof mine->leaks);
+    assert_int_equal(mine->inputs.n, all->inputs.n);
+    for (int j = 0; j < mine->inputs.n; j++) {
+        const DataInput *a = &mine->inputs.input[j], *b = &all->inputs.input[j];
+        assert_string_equal(a->name, b->name);
+        assert_true(a->n == b->n && a->encode == b->encode && a->type == b->type);
+        if (a->encode != DATA_TARGET)
+            continue;
+        assert_memory_equal(a->text_at, b->text_at, (size_t)(a->n + 1) * sizeof *a->text_at);
+        assert_memory_equal(a->text, b->text, (size_t)a->text_at[a->n]);
+        assert_memory_equal(a->value, b->value, (size_t)a->n * sizeof *a->value);
+        assert_true(a->missing == b->missing && a->unseen == b->unseen);
+    }
+}
+
+static void all_is_the_same_on_any_ranks_and_in_any_order(void **state)
+{
+    (void)state;
+    static Seen one, dealt;
+    for (int w = 0; w < WAYS; w++) {
+        SplitOptions split = way(w);
+        look(&one, "rows", &split, &usual, alone);
+        look(&dealt, "rows", &split, &usual, comm);
+        same_data(&dealt, &one);
+        data_inputs_free(&dealt.inputs);
+        look(&dealt, "shuffled", &split, &usual, comm);
+        same_data(&dealt, &one);
+        data_inputs_free(&dealt.inputs);
+        for (int p = 0; p < 3; p++)
+            assert_true(one.facts.rows[p] > 30 && one.facts.positives[p] > 3);
+        data_inputs_free(&one.inputs);
+    }
+}
+
+static int find_input(const char *name)
+{
+    for (int j = 0; j < INPUTS; j++)
+        if (strcmp(inputs[j], name) == 0)
+            return j;
+    return -1;
+}
+
+static void windows_are_whole_days_back_from_the_latest_label(void **state)
+{
+    (void)state;
+    static Seen seen;
+    SplitOptions split = way(0);
+    char text[32];
+    look(&seen, "rows", &split, &usual, alone);
+    dp_time_print(text, seen.facts.to[DATA_TEST]);
+    assert_string_equal(text, "2024-12-30"); /* 2024 has 366 days, the rows fill 365 */
+    dp_time_print(text, seen.facts.from[DATA_TEST]);
+    assert_true(strcmp(text, "2024-10-31") >= 0 && strcmp(text, "2024-11-03") < 0);
+    assert_true(seen.facts.to[DATA_VALID] < seen.facts.from[DATA_TEST]);
+    assert_true(seen.facts.to[DATA_TRAIN] < seen.facts.from[DATA_VALID]);
+    assert_int_equal(seen.facts.rows[0] + seen.facts.rows[1] + seen.facts.rows[2] + seen.facts.left_out, ROWS);
+    data_inputs_free(&seen.inputs);
+}
+
+/* No tuple of goods in two parts; in valid and test of a split by time, one row each. */
+static void apart_means_apart(void **state)
+{
+    (void)state;
+    static Seen seen;
+    int value = find_input("value"), mass = find_input("mass"), hs6 = find_input("hs6");
+    for (int w = 0; w < 3; w += 2) {
+        SplitOptions split = way(w);
+        int64_t together = 0;
+        look(&seen, "rows", &split, &usual, alone);
+        /* hs6 is a statistic in x; value and mass decide: they are drawn with it. */
+        for (int64_t i = 0; i < seen.n; i++)
+            for (int64_t j = 0; j < i; j++) {
+                const struct SeenRow *a = &seen.row[i], *b = &seen.row[j];
+                if (a->x[value] == b->x[value] && a->x[mass] == b->x[mass]) {
+                    assert_true(a->part == b->part && (w > 0 || a->part == DATA_TRAIN));
+                    together++;
+                }
+            }
+        assert_true(together > 20 && hs6 >= 0);
+        data_inputs_free(&seen.inputs);
+    }
+}
+
+/* A label drawn by coin: what the past says of a category must not tell it. Without the order (statistics that hold the
+ * row's own label) this AUC is far above one half. */
+static void coins_cannot_be_told_from_the_past(void **state)
+{
+    (void)state;
+    static Seen seen;
+    static float score[ROWS];
+    static int8_t label[ROWS];
+    static uint64_t row[ROWS];
+    DataOptions options = usual;
+    SplitOptions split = way(0);
+    Metric auc;
+    options.label = "coins";
+    split.train.count = 9;
+    look(&seen, "rows", &split, &options, comm);
+    assert_ok(metric_parse(&auc, "auc"));
+    for (int j = 0; j < INPUTS; j++) {
+        MetricRows rows = {.score = score, .label = label, .row = row};
+        MetricValue value;
+        if (seen.inputs.input[j].encode != DATA_TARGET)
+            continue;
+        for (int64_t i = 0; i < seen.n; i++)
+            if (seen.row[i].part == DATA_TRAIN) {
+                score[rows.n] = seen.row[i].x[j];
+                label[rows.n] = seen.row[i].label;
+                row[rows.n++] = seen.row[i].row;
+            }
+        assert_ok(metric_compute(&value, &auc, &rows, comm));
+        double se = (value.high - value.low) / 2 / 1.96;
+        assert_true(fabs(value.value - 0.5) < 4 * se && se < 0.05);
+    }
+    data_inputs_free(&seen.inputs);
+}
+
+static void the_contract_encodes_as_training_did(void **state)
+{
+    (void)state;
+    static Seen seen;
+    static float x[65536][INPUTS + 2];
+    LakeTable *table = NULL;
+    Data *data = NULL;
+    DataEncoder *encoder = NULL;
+    LakeScan *scan = NULL;
+    const LakeBlock *block;
+    const int *wanted;
+    SplitOptions split = way(1);
+    int64_t at = 0;
+    look(&seen, "rows", &split, &usual, comm);
+    assert_ok(lake_open(&table, lake, "rows", comm));
+    assert_ok(data_open(&data, table, &usual, &split, &encode, 7, 1, comm));
+    assert_ok(data_encoder_build(&encoder, &seen.inputs, lake_schema(table), &wanted));
+    assert_ok(data_scan(&scan, data, wanted, INPUTS, comm));
+    for (;;) {
+        assert_ok(lake_next(scan, &block));
+        if (!block)
+            break;
+        assert_ok(data_encode(encoder, block->column, block->rows, x[0], INPUTS + 2));
+        for (int32_t i = 0; i < block->rows; i++) {
+            struct SeenRow *found, key;
+            if (at == data_rows_n(data) || data_row_number(data)[at] != block->first_row + i)
+                continue;
+            key.row = data_row(data)[at++];
+            found = bsearch(&key, seen.row, (size_t)seen.n, sizeof key, compare_rows);
+            assert_non_null(found);
+            for (int j = 0; j < INPUTS; j++)
+                if (found->part != DATA_TRAIN || seen.inputs.input[j].encode == DATA_PLAIN)
+                    assert_true((isnan(found->x[j]) && isnan(x[i][j])) ||
+                                memcmp(&found->x[j], &x[i][j], sizeof(float)) == 0);
+        }
+    }
+    assert_int_equal(at, data_rows_n(data));
+    const DataInput *mode = &seen.inputs.input[find_input("mode")];
+    const DataInput *empty = &seen.inputs.input[find_input("empty_text")];
+    assert_true(mode->n == 3 && mode->missing != mode->unseen);
+    assert_true(empty->n == 0);
+    lake_scan_close(&scan);
+    data_encoder_free(&encoder);
+    data_encoder_free(&encoder);
+    data_close(&data);
+    data_close(&data);
+    lake_close(&table);
+    data_inputs_free(&seen.inputs);
+}
+
+static void a_table_that_does_not_fit_is_refused(void **state)
+{
+    (void)state;
+    static Seen seen;
+    LakeColumn other_columns[COLUMNS];
+    LakeSchema other = {.columns = other_columns, .n = COLUMNS};
+    DataEncoder *encoder = NULL;
+    const int *wanted;
+    SplitOptions split = way(1);
+    memcpy(other_columns, columns, sizeof columns);
+    look(&seen, "rows", &split, &usual, alone);
+    other_columns[VALUE].type = LAKE_NUMBER32; /* as good as the other kind of number */
+    assert_ok(data_encoder_build(&encoder, &seen.inputs, &other, &wanted));
+    data_encoder_free(&encoder);
+    other_columns[MASS].unit = NULL;
+    other_columns[MODE].type = LAKE_TEXT;
+    other_columns[HS6].name = (char *)(uintptr_t) "hs";
+    assert_fails(data_encoder_build(&encoder, &seen.inputs, &other, &wanted), DP_ERR_DATA, "data-10");
+    assert_null(encoder);
+    assert_non_null(strstr(dp_error_last()->text, "'mass' is in no unit, not kg; 'hs6' is not there; 'mode' is of type "
+                                                  "text, not category"));
+    data_inputs_free(&seen.inputs);
+}
+
+/* Each on every rank, with the same words. */
+static void expect_fault(const DataOptions *options, const SplitOptions *split, dp_status status, const char *id,
+                         const char *words)
+{
+    LakeTable *table = NULL;
+    Data *data = NULL;
+    assert_ok(lake_open(&table, lake, "rows", comm));
+    assert_fails(data_open(&data, table, options, split, &encode, 7, 1, comm), status, id);
+    if (!strstr(dp_error_last()->text, words))
+        fail_msg("'%s' is not in: %s", words, dp_error_last()->text);
+    assert_null(data);
+    lake_close(&table);
+}
+
+static void wrong_columns_are_named(void **state)
+{
+    (void)state;
+    SplitOptions split = way(1);
+    DataOptions o = usual;
+    static const char *const label[] = {"value", "fault"}, *const typo[] = {"importe"}, *const text[] = {"id"},
+                             *const twice[] = {"mode", "value", "mode"}, *const coins[] = {"coins"};
+    o.columns = (CfgList){label, 2};
+    expect_fault(&o, &split, DP_ERR_CONFIG, "data-03", "the label 'fault' is also an input");
+    o.columns = (CfgList){typo, 1};
+    expect_fault(&o, &split, DP_ERR_CONFIG, "data-02", "did you mean 'importer'?");
+    o.columns = (CfgList){text, 1};
+    expect_fault(&o, &split, DP_ERR_CONFIG, "data-03", "'id' is of type text");
+    o.columns = (CfgList){twice, 3};
+    expect_fault(&o, &split, DP_ERR_CONFIG, "data-03", "'mode' is named twice");
+    o.columns = (CfgList){coins, 1};
+    expect_fault(&o, &split, DP_ERR_CONFIG, "data-03", "'coins' is of type label");
+    o = usual;
+    o.label = "value";
+    expect_fault(&o, &split, DP_ERR_CONFIG, "data-03", "'value' is of type number");
+    /* The same label read as an input of another model: known only later. */
+    o.label = "coins";
+    o.columns = (CfgList){label, 2};
+    expect_fault(&o, &split, DP_ERR_CONFIG, "data-03", "'fault' becomes known at 'result_at'");
+    split.apart = (CfgList){typo, 1};
+    expect_fault(&usual, &split, DP_ERR_CONFIG, "data-02", "split.apart");
+}
+
+static CfgPart days(int year)
+{
+    return (CfgPart){.kind = CFG_PART_DATES,
+                     .from = dp_days_of_date(year, 1, 1) * DP_DAY,
+                     .to = dp_days_of_date(year + 1, 1, 1) * DP_DAY - 1};
+}
+
+static void wrong_splits_are_explained(void **state)
+{
+    (void)state;
+    SplitOptions split = {0};
+    expect_fault(&usual, &split, DP_ERR_CONFIG, "data-01", "split.train is missing");
+    split = way(3);
+    split.test = part_of(CFG_PART_MONTHS, 1, 0);
+    expect_fault(&usual, &split, DP_ERR_CONFIG, "data-01", "split.test must not be there");
+    split = way(1);
+    split.test.share = 0.3;
+    expect_fault(&usual, &split, DP_ERR_CONFIG, "data-01", "110 %");
+    split.test = part_of(CFG_PART_MONTHS, 1, 0);
+    expect_fault(&usual, &split, DP_ERR_CONFIG, "data-01", "different ways");
+    split = (SplitOptions){.train = days(2024), .valid = days(2024)};
+    expect_fault(&usual, &split, DP_ERR_CONFIG, "data-01", "days in common");
+    split = (SplitOptions){.train = days(2024), .test = days(2025)};
+    expect_fault(&usual, &split, DP_ERR_DATA, "data-05", "split.test (2025-01-01 .. 2025-12-31) has no row");
+    assert_non_null(strstr(dp_error_last()->text, "2024-01-01 .. 2024-12-30"));
+    split = way(0);
+    split.train.count = 0;
+    expect_fault(&usual, &split, DP_ERR_DATA, "data-05", "split.train");
+}
+
+/* Faults that only the rows show. */
+static void bad_labels_are_explained(void **state)
+{
+    (void)state;
+    enum { FEW = 40 };
+    static char text[FEW][COLUMNS][32];
+    static const char *cells[FEW * COLUMNS];
+    SplitOptions split = {.train = part_of(CFG_PART_SHARE, 0, 1)};
+    DataOptions o = usual;
+    LakeTable *table = NULL;
+    Data *data = NULL;
+    for (int bad = 0; bad < 3; bad++) {
+        static const char *const names[] = {"one-class", "three-classes", "no-label"};
+        for (uint64_t i = 0; i < FEW; i++)
+            for (int c = 0; c < COLUMNS; c++) {
+                print_cell(text[i][c], c, i);
+                cells[i * COLUMNS + (uint64_t)c] = text[i][c];
+                if (c == FAULT)
+                    strcpy(text[i][c], bad == 0 ? "0" : bad == 1 ? (i == 17 ? "2" : "1") : "");
+            }
+        write_table(lake, names[bad], &schema, cells, FEW, 10, comm);
+        assert_ok(lake_open(&table, lake, names[bad], comm));
+        static const char *const ids[] = {"data-06", "data-04", "data-05"};
+        assert_fails(data_open(&data, table, &o, &split, &encode, 7, 1, comm), DP_ERR_DATA, ids[bad]);
+        lake_close(&table);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_is_the_same_on_any_ranks_and_in_any_order),
+        cmocka_unit_test(windows_are_whole_days_back_from_the_latest_label),
+        cmocka_unit_test(apart_means_apart),
+        cmocka_unit_test(coins_cannot_be_told_from_the_past),
+        cmocka_unit_test(the_contract_encodes_as_training_did),
+        cmocka_unit_test(a_table_that_does_not_fit_is_refused),
+        cmocka_unit_test(wrong_columns_are_named),
+        cmocka_unit_test(wrong_splits_are_explained),
+        cmocka_unit_test(bad_labels_are_explained),
+    };
+    if (comm_open(&comm, NULL) != DP_OK || comm_open_alone(&alone, NULL) != DP_OK)
+        return 1;
+    make_lake(lake, comm);
+    write_rows("rows", false);
+    write_rows("shuffled", true);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    remove_lake(lake, comm);
+    comm_close(&alone);
+    comm_close(&comm);
+    return failed;
+}
