@@ -242,7 +242,7 @@ dp_status dp_read_file(char **data, size_t *size, const char *path, size_t max)
     ssize_t n;
     *data = NULL;
     *size = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused, not waited for */
     if (fd < 0 || fstat(fd, &info) != 0) {
         st = dp_fail(dp_status_of_errno(errno, DP_ERR_IO), "base-05", "cannot open %s: %s", path, strerror(errno));
         goto done;

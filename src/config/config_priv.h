@@ -149,6 +149,8 @@ const char *cfg_join(char *out, const char *path, const char *key);
 
 /* Reads the text into *root (always a node). fixed: the mark of everything in it, NULL: its place in the file. */
 dp_status cfg_parse_text(Config *config, CfgNode **root, const char *text, size_t size, const CfgMark *fixed);
+/* Is it UTF-8 without control characters other than tabs and line ends? */
+bool cfg_is_text(const char *text);
 dp_status cfg_apply_override(Config *config, const char *override);
 
 #define CFG_COMMAND_LINE ((CfgMark){.file = "command line"})

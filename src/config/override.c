@@ -95,6 +95,9 @@ dp_status cfg_apply_override(Config *config, const char *override)
     const char *sign = strchr(override, '=');
     CfgNode *node = config->root, *value;
     int depth = 0;
+    if (!cfg_is_text(override))
+        return cfg_fault(config, CFG_COMMAND_LINE, "config-13",
+                         "an override holds bytes that are no text in UTF-8, or control characters");
     cfg_shown(shown, override);
     if (!sign || sign == override)
         return cfg_fault(config, CFG_COMMAND_LINE, "config-16", "'%s' is not key=value, like model.depth=7", shown);

@@ -48,6 +48,18 @@ static size_t character(uint32_t *c, const char *at, size_t left)
     return n;
 }
 
+bool cfg_is_text(const char *text)
+{
+    size_t left = strlen(text);
+    for (size_t length; left > 0; text += length, left -= length) {
+        uint32_t c = 0;
+        length = character(&c, text, left);
+        if (length == 0 || !printable(c))
+            return false;
+    }
+    return true;
+}
+
 static dp_status refuse_character(Parser *p, CfgMark mark, const char *at, size_t left, size_t length, uint32_t c)
 {
     if (mark.line == 1 && mark.column == 1 && left >= 2 && (!memcmp(at, "\xff\xfe", 2) || !memcmp(at, "\xfe\xff", 2)))

@@ -222,7 +222,11 @@ enum { ORIGIN_COLUMN = 48, INDENT_MAX = 2 * CFG_DEPTH_LIMIT };
 static dp_status end_line(dp_buf *out, size_t from, CfgMark mark)
 {
     size_t width = out->size - from;
-    DP_TRY(dp_buf_print(out, "%*s # %s", width < ORIGIN_COLUMN ? (int)(ORIGIN_COLUMN - width) : 0, "", mark.file));
+    DP_TRY(dp_buf_print(out, "%*s # ", width < ORIGIN_COLUMN ? (int)(ORIGIN_COLUMN - width) : 0, ""));
+    /* A file can have any name; a comment is one line of text. */
+    bool text = cfg_is_text(mark.file);
+    for (const char *c = mark.file; *c; c++)
+        DP_TRY(dp_buf_add(out, (unsigned char)*c < ' ' || (!text && (unsigned char)*c > '~') ? "?" : c, 1));
     if (mark.line > 0)
         DP_TRY(dp_buf_print(out, ":%d", mark.line));
     return dp_buf_text(out, "\n");

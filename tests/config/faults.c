@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -148,6 +150,8 @@ static const Case cases[] = {
     {"override without =", HEAD, "model.depth", {{"config-16", 0, 0, "not key=value"}}},
     {"override without a key", HEAD, "model..depth=3", {{"config-16", 0, 0, NULL}}},
     {"override with an open bracket", HEAD, "model.sample={rows: 1", {{"config-01", 0, 0, NULL}}},
+    {"override of no text", HEAD, "about=a\xe9z", {{"config-13", 0, 0, NULL}}},
+    {"override with an escape code", HEAD, "about=\x1b[2J", {{"config-13", 0, 0, NULL}}},
     /* syntax; what stands before is still checked */
     {"tab", HEAD "\tdepth: 3\n", NULL, {{"config-10", 7, 1, "indent with spaces"}}},
     {"tab behind spaces", HEAD "  \tdepth: 3\n", NULL, {{"config-10", 7, 3, NULL}}},
@@ -277,6 +281,22 @@ static void a_reader_adds_its_own(void **state)
     config_free(&config);
 }
 
+static void a_file_that_cannot_be_read(void **state)
+{
+    (void)state;
+    Config *config = NULL;
+    char folder[] = "/tmp/dipper-faults-XXXXXX", pipe[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(pipe, sizeof pipe, "%s/pipe", folder);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_fails(config_read(&config, pipe, NULL, 0, kinds, 2), DP_ERR_NO_INPUT, "base-10");
+    assert_int_equal(unlink(pipe) + rmdir(folder), 0);
+    assert_fails(config_read(&config, "/nowhere/risk.yaml", NULL, 0, kinds, 2), DP_ERR_NO_INPUT, "base-05");
+    assert_fails(config_read(&config, "/tmp", NULL, 0, kinds, 2), DP_ERR_NO_INPUT, "base-10");
+    assert_fails(config_read(&config, "/dev/zero", NULL, 0, kinds, 2), DP_ERR_NO_INPUT, "base-10");
+    assert_null(config);
+}
+
 /* ---- files made to hurt ---- */
 
 static void repeat(dp_buf *buf, const char *text, int n)
@@ -369,8 +389,11 @@ static void a_usual_file_is_quick(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_is_found_at_its_place), cmocka_unit_test(every_id_is_explained),
-        cmocka_unit_test(a_reader_adds_its_own),      cmocka_unit_test(bombs_are_small),
+        cmocka_unit_test(each_is_found_at_its_place),
+        cmocka_unit_test(every_id_is_explained),
+        cmocka_unit_test(a_file_that_cannot_be_read),
+        cmocka_unit_test(a_reader_adds_its_own),
+        cmocka_unit_test(bombs_are_small),
         cmocka_unit_test(a_usual_file_is_quick),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
