@@ -166,8 +166,9 @@ static void take_turns(Tree *tree, const float *row)
         for (int64_t end = heap + (INT64_C(1) << level); heap < end; heap++) {
             uint32_t bits = tree->turns[heap];
             int64_t node = node_of(tree, heap, level);
-            uint32_t slot = tree->slot[heap] < 0 ? 0 : 1u << tree->slot[heap];
-            bool right = slot && trees_goes_right(tree->m, node, row[tree->m->node_feature[node]]);
+            int32_t f = tree->m->node_feature[node]; /* below a node that does not split, slots are of another tree */
+            uint32_t slot = f < 0 || tree->slot[heap] < 0 ? 0 : 1u << tree->slot[heap];
+            bool right = slot && trees_goes_right(tree->m, node, row[f]);
             tree->turns[2 * heap + 1] = right ? bits & ~slot : bits;
             tree->turns[2 * heap + 2] = right ? bits : bits & ~slot;
         }
