@@ -11,7 +11,7 @@ files() { # FOLDER… -- PATTERN…: tracked or not, but not what git ignores
 	fi | while read -r f; do [ -f "$f" ] && echo "$f"; done
 }
 all=$(files)
-code=$(grep -E '\.(c|h|cu|cuh|sh|py)$|^scripts/|^jobs/|^\.ci/|^tests/support/' <<<"$all" | grep -v '\.ipynb$')
+code=$(grep -E '\.(c|h|cu|cuh|sh|bash|py)$|^scripts/|^jobs/|^\.ci/|^tests/support/' <<<"$all" | grep -v '\.ipynb$')
 c=$(grep -E '\.[ch]$' <<<"$all")
 
 long=$(xargs wc -l <<<"$code" | awk '$1 > 700 && $2 != "total"')
@@ -59,11 +59,11 @@ else
 	echo "no clang-format here: the layout was not looked at"
 fi
 if command -v shellcheck >/dev/null; then
-	out=$(grep -E '^(scripts/(setup|test|demo)|jobs/|\.ci/|tests/.*\.sh$|tests/support/script)' <<<"$all" |
+	out=$(grep -E '^(scripts/(setup|test|demo)|jobs/|\.ci/|tests/.*\.(sh|bash)$|tests/support/(script|slurm-up))' <<<"$all" |
 		grep -v '\.sbatch$' | while read -r f; do
 		head -1 "$f" | grep -q '^#!' && shell='' || shell='-s bash'
 		# shellcheck disable=SC2086
-		shellcheck $shell -S warning -f gcc "$f"
+		shellcheck -x $shell -S warning -f gcc "$f"
 	done)
 	[ -z "$out" ] || wrong "shellcheck" "$out"
 else
