@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +68,23 @@ void config_free(Config **config)
     }
     dp_free(&(*config)->faults);
     dp_free(config);
+}
+
+/* ---- locale ---- */
+
+dp_status cfg_locale_take(CfgLocale *locale)
+{
+    locale->plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (!locale->plain)
+        return dp_fail(DP_ERR_AGAIN, "base-01", "out of memory: no locale can be made");
+    locale->before = uselocale(locale->plain);
+    return DP_OK;
+}
+
+void cfg_locale_give_back(CfgLocale *locale)
+{
+    uselocale(locale->before);
+    freelocale(locale->plain);
 }
 
 /* ---- words ---- */
@@ -261,11 +277,9 @@ dp_status config_parse(Config **config, const char *file, const char *text, size
                        size_t n_overrides, const CfgKind *kinds, size_t n_kinds)
 {
     dp_status st = DP_OK;
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = (locale_t)0;
+    CfgLocale locale;
     *config = NULL;
-    if (!plain)
-        return dp_fail(DP_ERR_AGAIN, "base-01", "out of memory while reading %s", file);
-    before = uselocale(plain); /* of this thread: a decimal comma is not for configs */
+    DP_TRY(cfg_locale_take(&locale));
     DP_GO(dp_new(config, 1));
     DP_GO(look_at_folders(*config, file));
     DP_GO(resolve(*config, text, size, overrides, n_overrides, kinds, n_kinds));
@@ -273,8 +287,7 @@ dp_status config_parse(Config **config, const char *file, const char *text, size
 done:
     if (st != DP_OK)
         config_free(config);
-    uselocale(before);
-    freelocale(plain);
+    cfg_locale_give_back(&locale);
     return st;
 }
 

@@ -10,6 +10,8 @@
 #ifndef DIPPER_CONFIG_PRIV_H
 #define DIPPER_CONFIG_PRIV_H
 
+#include <locale.h>
+
 #include "config/config.h"
 
 enum {
@@ -19,7 +21,8 @@ enum {
     CFG_SCALAR_LIMIT = 1 << 16,
     CFG_FAULT_LIMIT = 200,
     CFG_PATH_LIMIT = 512, /* of a dotted path in messages and look-ups */
-    CFG_SHOWN = 64        /* room for a value as messages show it */
+    CFG_SHOWN = 64,       /* room for a value as messages show it */
+    CFG_BOUNDS = 96       /* room for bounds */
 };
 
 /* ---- memory: everything of a config lives and dies with it ---- */
@@ -114,6 +117,8 @@ typedef enum CfgRead { CFG_READ_GOOD, CFG_READ_WRONG, CFG_READ_OUTSIDE } CfgRead
 CfgRead cfg_read_scalar(CfgValue *value, CfgType type, const char *text);
 /* Size of the field in the options struct. */
 size_t cfg_size_of(CfgType type);
+/* "1 .. 16 levels", "1MiB or more". out holds CFG_BOUNDS bytes. */
+const char *cfg_bounds(char *out, const CfgRow *row, double min, double max);
 /* "a whole number, like 1000, 1_000 or 2^20" */
 const char *cfg_wanted(CfgType type);
 
@@ -122,6 +127,14 @@ dp_status cfg_check_group(Config *config, const CfgSchema *schema, const CfgNode
                           CfgGroup *group);
 void cfg_store(const CfgGroup *group, void *options);
 void cfg_store_value(const CfgValue *value, void *options);
+
+/* ---- numbers with a point, whatever the user's locale: of this thread, between the two calls ---- */
+
+typedef struct CfgLocale {
+    locale_t plain, before;
+} CfgLocale;
+dp_status cfg_locale_take(CfgLocale *locale);
+void cfg_locale_give_back(CfgLocale *locale);
 
 /* ---- the config ---- */
 

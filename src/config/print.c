@@ -1,6 +1,5 @@
 /* Values back into YAML that reads as the same values, a digest of them, and the keys of a kind for people. */
 #include <inttypes.h>
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -279,15 +278,12 @@ static dp_status print_field(dp_buf *out, const CfgField *field, const CfgGroup 
 dp_status config_print(const Config *config, dp_buf *out)
 {
     DP_TRY(config_must_be_good(config));
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0), before;
+    CfgLocale locale;
     dp_status st = DP_OK;
-    if (!plain)
-        return dp_fail(DP_ERR_AGAIN, "base-01", "out of memory while printing %s", config->file);
-    before = uselocale(plain);
+    DP_TRY(cfg_locale_take(&locale));
     for (const CfgField *field = config->schema.root.first; field && st == DP_OK; field = field->next)
         st = print_field(out, field, &config->values, 0);
-    uselocale(before);
-    freelocale(plain);
+    cfg_locale_give_back(&locale);
     return st;
 }
 
@@ -309,22 +305,50 @@ static dp_status digest_values(const Config *config, dp_buf *text)
 dp_status config_digest(const Config *config, dp_digest *digest)
 {
     DP_TRY(config_must_be_good(config));
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0), before;
+    CfgLocale locale;
     dp_buf text = {0};
     dp_status st;
-    if (!plain)
-        return dp_fail(DP_ERR_AGAIN, "base-01", "out of memory while digesting %s", config->file);
-    before = uselocale(plain);
+    DP_TRY(cfg_locale_take(&locale));
     st = digest_values(config, &text);
     if (st == DP_OK)
         st = dp_digest_of(digest, text.data, text.size);
-    uselocale(before);
-    freelocale(plain);
+    cfg_locale_give_back(&locale);
     dp_buf_free(&text);
     return st;
 }
 
 /* ---- the keys of a kind, for people ---- */
+
+/* One end of the bounds as a config would say it. Lists are bounded in their number of items. */
+static dp_status print_bound(dp_buf *out, CfgType type, double bound)
+{
+    switch (type) {
+    case CFG_BYTES:
+        return print_bytes(out, (int64_t)bound);
+    case CFG_DURATION:
+        return print_duration(out, bound);
+    case CFG_SHARE:
+        DP_TRY(print_real(out, bound * 100));
+        return dp_buf_text(out, "%");
+    default:
+        return print_real(out, bound);
+    }
+}
+
+const char *cfg_bounds(char *out, const CfgRow *row, double min, double max)
+{
+    dp_buf text = {.max = CFG_BOUNDS - 1};
+    dp_status st = print_bound(&text, row->type, min);
+    if (st == DP_OK)
+        st = dp_buf_text(&text, max < min ? " or more" : " .. ");
+    if (st == DP_OK && max >= min)
+        st = print_bound(&text, row->type, max);
+    if (st == DP_OK && row->unit)
+        st = dp_buf_print(&text, " %s", row->unit);
+    snprintf(out, CFG_BOUNDS, "%s", st == DP_OK ? text.data : "its bounds");
+    dp_buf_free(&text);
+    return out;
+}
 
 static const char *type_name(CfgType type)
 {
@@ -339,19 +363,16 @@ static const char *type_name(CfgType type)
 
 static dp_status print_row(dp_buf *out, const CfgSection *section, const CfgRow *row, const char *prefix)
 {
-    char path[CFG_PATH_LIMIT], under[CFG_PATH_LIMIT], key[CFG_PATH_LIMIT], what[160];
+    char path[CFG_PATH_LIMIT], under[CFG_PATH_LIMIT], key[CFG_PATH_LIMIT], what[256], bounds[CFG_BOUNDS];
     cfg_join(under, section->path, prefix);
     cfg_join(path, under, row->key);
     cfg_join(key, path, row->type == CFG_MAP ? "NAME" : "");
-    int n = snprintf(what, sizeof what, "%s", row->choices ? row->choices : type_name(row->type));
-    if ((row->min != 0 || row->max != 0) && n < (int)sizeof what) {
-        if (row->max < row->min)
-            n += snprintf(what + n, sizeof what - (size_t)n, ", %.15g or more", row->min);
-        else
-            n += snprintf(what + n, sizeof what - (size_t)n, ", %.15g .. %.15g", row->min, row->max);
-    }
-    if (row->unit && n < (int)sizeof what)
-        snprintf(what + n, sizeof what - (size_t)n, " %s", row->unit);
+    if (row->min != 0 || row->max != 0)
+        snprintf(what, sizeof what, "%s, %s", row->choices ? row->choices : type_name(row->type),
+                 cfg_bounds(bounds, row, row->min, row->max));
+    else
+        snprintf(what, sizeof what, "%s%s%s", row->choices ? row->choices : type_name(row->type),
+                 row->unit ? " in " : "", row->unit ? row->unit : "");
     DP_TRY(dp_buf_print(out, "  %-28s %s", key, what));
     if (!row->def)
         DP_TRY(dp_buf_text(out, " (needed)"));
@@ -367,15 +388,25 @@ static dp_status print_row(dp_buf *out, const CfgSection *section, const CfgRow 
     return DP_OK;
 }
 
+static dp_status print_section(dp_buf *out, const CfgSection *section)
+{
+    if (section->when)
+        DP_TRY(dp_buf_print(out, "with %s\n", section->when));
+    for (const CfgRow *row = section->rows; row->key; row++)
+        DP_TRY(print_row(out, section, row, ""));
+    return DP_OK;
+}
+
 dp_status config_print_rows(const CfgKind *kind, dp_buf *out)
 {
-    DP_TRY(dp_buf_print(out, "kind: %s   %s\n", kind->name, kind->about));
-    for (size_t i = 0; i < kind->n; i++) {
-        const CfgSection *section = &kind->sections[i];
-        if (section->when)
-            DP_TRY(dp_buf_print(out, "with %s\n", section->when));
-        for (const CfgRow *row = section->rows; row->key; row++)
-            DP_TRY(print_row(out, section, row, ""));
-    }
-    return DP_OK;
+    CfgLocale locale;
+    dp_status st;
+    DP_TRY(cfg_locale_take(&locale));
+    st = dp_buf_print(out, "kind: %s   %s\n", kind->name, kind->about);
+    for (int conditional = 0; conditional < 2; conditional++) /* what always belongs to the kind comes first */
+        for (size_t i = 0; i < kind->n && st == DP_OK; i++)
+            if ((kind->sections[i].when != NULL) == conditional)
+                st = print_section(out, &kind->sections[i]);
+    cfg_locale_give_back(&locale);
+    return st;
 }

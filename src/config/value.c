@@ -25,19 +25,9 @@ static dp_status wrong(Config *config, const CfgRow *row, const CfgNode *node, c
                      cfg_shown(shown, node->text));
 }
 
-/* "1 .. 16 rows" */
-static const char *bounds(char *out, size_t room, double min, double max, const char *unit)
-{
-    if (max < min)
-        snprintf(out, room, "%.15g or more%s%s", min, unit ? " " : "", unit ? unit : "");
-    else
-        snprintf(out, room, "%.15g .. %.15g%s%s", min, max, unit ? " " : "", unit ? unit : "");
-    return out;
-}
-
 static dp_status outside(Config *config, const CfgRow *row, const CfgNode *node, const char *path)
 {
-    char shown[CFG_SHOWN], allowed[96];
+    char shown[CFG_SHOWN], allowed[CFG_BOUNDS];
     const char *name = called(path, node->mark), *why = "";
     double min = row->min, max = row->max;
     if (row->type == CFG_SHARE && min == 0 && max == 0)
@@ -48,7 +38,7 @@ static dp_status outside(Config *config, const CfgRow *row, const CfgNode *node,
         return cfg_fault(config, node->mark, "config-07", "'%s' is %s: not possible for %s", name,
                          cfg_shown(shown, node->text), cfg_wanted(row->type));
     return cfg_fault(config, node->mark, "config-07", "'%s' is %s, outside %s%s", name, cfg_shown(shown, node->text),
-                     bounds(allowed, sizeof allowed, min, max, row->unit), why);
+                     cfg_bounds(allowed, row, min, max), why);
 }
 
 static bool within(const CfgRow *row, double value)
@@ -206,9 +196,9 @@ static dp_status check_list(Config *config, CfgValue *value, const CfgNode *node
         all &= good;
     }
     if (!within(row, (double)n)) {
-        char allowed[96];
+        char allowed[CFG_BOUNDS];
         return cfg_fault(config, node->mark, "config-07", "'%s' has %zu items, outside %s", called(path, node->mark), n,
-                         bounds(allowed, sizeof allowed, row->min, row->max, NULL));
+                         cfg_bounds(allowed, row, row->min, row->max));
     }
     value->present = all;
     return DP_OK;

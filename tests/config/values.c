@@ -185,6 +185,19 @@ static void printed_and_read_again(void **state)
     dp_buf_free(&twice);
 }
 
+static void keys_for_people(void **state)
+{
+    (void)state;
+    dp_buf out = {0};
+    assert_ok(config_print_rows(&kinds[0], &out));
+    assert_non_null(strstr(out.data, "\n  model.depth                  whole number, 1 .. 16 levels (6)\n"));
+    assert_non_null(strstr(out.data, "\n  job.memory                   size, 1MiB or more (1GiB)\n"));
+    assert_non_null(strstr(out.data, "\n  fields.NAME.check.low        share\n"));
+    const char *job = strstr(out.data, "job.ranks"), *trees = strstr(out.data, "with model.family = trees");
+    assert_true(job && trees && job < trees);
+    dp_buf_free(&out);
+}
+
 static dp_digest digest_of(const char *text, const char *const *overrides, size_t n)
 {
     Config *config = parse(text, overrides, n);
@@ -265,6 +278,7 @@ int main(void)
         cmocka_unit_test(every_type),
         cmocka_unit_test(overrides_win),
         cmocka_unit_test(printed_and_read_again),
+        cmocka_unit_test(keys_for_people),
         cmocka_unit_test(digest_is_of_values),
         cmocka_unit_test(a_decimal_comma_changes_nothing),
         cmocka_unit_test(one_path_has_one_spelling),
