@@ -288,7 +288,8 @@ static void print_goods(char *out, size_t size, const World *w, const Declaratio
 /* The line of one version. corrected: the later version, with another value and mass. */
 static int print_line(char *out, size_t size, const World *w, const Declaration *d, bool corrected)
 {
-    char accepted[32], changed[32], result[32] = "", goods[256], tax[32], mass[32], seller[16] = "", declarant[16] = "";
+    char accepted[32], changed[32], result[32] = "", goods[256], tax[32], mass[32] = "", seller[16] = "",
+                                    declarant[16] = "";
     const char *fault = "";
     char recovered[32] = "";
     uint64_t i = (uint64_t)d->number;
@@ -305,7 +306,8 @@ static int print_line(char *out, size_t size, const World *w, const Declaration 
     print_goods(goods, sizeof goods, w, d);
     double better = corrected ? 1 + 0.2 * unit(w, S_GAPS, 8 * i) : 1;
     snprintf(tax, sizeof tax, unit(w, S_GAPS, 8 * i + 1) < 0.002 ? "NULL" : "%.1f", d->tax_rate);
-    snprintf(mass, sizeof mass, unit(w, S_GAPS, 8 * i + 2) < 0.004 && !corrected ? "" : "%.2f", d->mass * better);
+    if (unit(w, S_GAPS, 8 * i + 2) >= 0.004 || corrected)
+        snprintf(mass, sizeof mass, "%.2f", d->mass * better);
     if (unit(w, S_GAPS, 8 * i + 3) >= 0.10)
         snprintf(seller, sizeof seller, "S%05d", d->seller * 7919 % 100003);
     if (unit(w, S_GAPS, 8 * i + 4) >= 0.003)
