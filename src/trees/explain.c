@@ -42,7 +42,7 @@ typedef struct Tree {
     int depth;
     int64_t leaves;
     double *cover;                   /* [2 * leaves - 1] heap order, leaves last */
-    int8_t *slot;                    /* [leaves - 1] a node's feature in the paths through it; -1: does not split */
+    int8_t *slot;                    /* [leaves - 1] the place of a node's feature in the paths through it */
     Path *path;                      /* [leaves] */
     uint32_t *turns;                 /* [2 * leaves - 1] of one row: the bits o of the path so far */
     double *given;                   /* remembered contributions, TREES_MAX_DEPTH for each key */
@@ -87,7 +87,6 @@ static void build_path(Tree *tree, int64_t leaf)
         int64_t child = 2 * heap + 1 + right;
         int32_t f = tree->m->node_feature[node_of(tree, heap, level)];
         if (f < 0) {
-            tree->slot[heap] = -1;
             if (right) {
                 path->n = -1;
                 return;
@@ -122,6 +121,7 @@ static void prepare(Tree *tree, const TreesModel *m, int32_t t)
     tree->depth = m->tree_depth[t];
     tree->leaves = INT64_C(1) << tree->depth;
     sum_covers(tree);
+    memset(tree->slot, 0, (size_t)tree->leaves); /* nodes that no path reaches keep it */
     for (int64_t leaf = 0; leaf < tree->leaves; leaf++)
         build_path(tree, leaf);
     if (keys_of(m, tree->depth) > 0)
@@ -166,9 +166,8 @@ static void take_turns(Tree *tree, const float *row)
         for (int64_t end = heap + (INT64_C(1) << level); heap < end; heap++) {
             uint32_t bits = tree->turns[heap];
             int64_t node = node_of(tree, heap, level);
-            int32_t f = tree->m->node_feature[node]; /* below a node that does not split, slots are of another tree */
-            uint32_t slot = f < 0 || tree->slot[heap] < 0 ? 0 : 1u << tree->slot[heap];
-            bool right = slot && trees_goes_right(tree->m, node, row[f]);
+            uint32_t slot = tree->m->node_feature[node] < 0 ? 0 : 1u << tree->slot[heap];
+            bool right = trees_goes_right(tree->m, node, row);
             tree->turns[2 * heap + 1] = right ? bits & ~slot : bits;
             tree->turns[2 * heap + 2] = right ? bits : bits & ~slot;
         }

@@ -30,8 +30,7 @@ int64_t trees_leaf_of(const TreesModel *m, int32_t t, const float *row)
     int64_t leaf = 0, node = 0;
     for (int level = 0; level < depth; level++) {
         int64_t at = m->node_at[t] + (m->growth == TREES_SYMMETRIC ? level : node);
-        int32_t f = m->node_feature[at];
-        bool right = f >= 0 && trees_goes_right(m, at, row[f]);
+        bool right = trees_goes_right(m, at, row);
         node = 2 * node + 1 + right;
         leaf = 2 * leaf + right;
     }

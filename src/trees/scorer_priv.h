@@ -8,16 +8,15 @@ struct TreesScorer {
     TreesModel model; /* an own copy */
 };
 
-/* The rule of one node, in one place: does a row with this value go right? */
-static inline bool trees_goes_right(const TreesModel *m, int64_t node, float value)
+/* The rule of one node, in one place: does this row go right? */
+static inline bool trees_goes_right(const TreesModel *m, int64_t node, const float *row)
 {
-    int32_t f = m->node_feature[node];
+    int32_t f = m->node_feature[node], border = m->node_border[node];
     if (f < 0)
         return false;
-    if (value != value)
+    if (row[f] != row[f])
         return m->node_missing_right[node];
-    int32_t border = m->node_border[node];
-    return border < m->border_at[f] || value > m->border[border];
+    return border < m->border_at[f] || row[f] > m->border[border];
 }
 
 /* The leaf that a row of floats reaches in tree t: 0 .. 2^depth - 1. */
