@@ -1,0 +1,255 @@
+/* RUN np=1 quick -- a model file gives back the model that was written, and nothing else passes for one. */
+#include "check.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/publish.h"
+#include "forest.h"
+
+static char folder[] = "/tmp/dipper-model-XXXXXX";
+static char path[128];
+static const char provenance[] = "{\"name\":\"risk\",\"made\":\"2026/1120-0213-risk\"}";
+
+static void put(const void *data, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, data, size), size);
+    assert_int_equal(close(fd), 0);
+}
+
+static void same_inputs(const DataInputs *a, const DataInputs *b)
+{
+    assert_int_equal(a->n, b->n);
+    for (int j = 0; j < a->n; j++) {
+        const DataInput *left = &a->input[j], *right = &b->input[j];
+        assert_string_equal(left->name, right->name);
+        assert_int_equal(left->type, right->type);
+        assert_int_equal(left->encode, right->encode);
+        assert_string_equal(left->unit ? left->unit : "-", right->unit ? right->unit : "-");
+        assert_memory_equal(&left->missing, &right->missing, sizeof left->missing);
+        assert_memory_equal(&left->unseen, &right->unseen, sizeof left->unseen);
+        assert_int_equal(left->n, right->n);
+        if (left->n == 0)
+            continue;
+        assert_memory_equal(left->text_at, right->text_at, (size_t)(left->n + 1) * sizeof *left->text_at);
+        assert_memory_equal(left->text, right->text, (size_t)left->text_at[left->n]);
+        assert_memory_equal(left->value, right->value, (size_t)left->n * sizeof *left->value);
+    }
+}
+
+static void what_is_written_comes_back(void **state)
+{
+    (void)state;
+    for (int growth = 0; growth < 2; growth++) {
+        TreesModel m = forest_make((TreesGrowth)growth, 9, 30, 5, 3);
+        DataInputs inputs = forest_inputs(9, 40);
+        dp_buf image = {0}, again = {0};
+        dp_digest payload = forest_image(&image, &m, &inputs, provenance);
+        Model *model = NULL;
+        char *beside = NULL;
+        ModelFacts facts;
+        float *x = forest_rows(&m, 200, 9, 5), score[200];
+        put(image.data, image.size);
+        assert_ok(model_load(&model, &beside, path, NULL));
+        assert_string_equal(beside, provenance);
+        assert_ok(model_facts(&facts, model));
+        assert_string_equal(facts.family, "trees");
+        assert_string_equal(facts.shape, "30 x depth 5");
+        assert_true(dp_digest_same(&facts.payload, &payload));
+        same_inputs(model_inputs(model), &inputs);
+        TreesScorer *scorer = NULL;
+        int64_t margin[200];
+        assert_ok(trees_scorer_build(&scorer, &m, NULL));
+        trees_margins(scorer, x, 200, 9, margin);
+        model_predict(model, x, 200, 9, score);
+        for (int i = 0; i < 200; i++)
+            assert_true(score[i] == (float)trees_probability(margin[i]));
+        assert_ok(model_image(model, provenance, &again));
+        assert_int_equal(again.size, image.size);
+        assert_memory_equal(again.data, image.data, image.size);
+        trees_scorer_free(&scorer);
+        dp_free(&x);
+        dp_free(&beside);
+        dp_buf_free(&image);
+        dp_buf_free(&again);
+        model_free(&model);
+        data_inputs_free(&inputs);
+        trees_model_free(&m);
+    }
+}
+
+static void the_digest_is_of_the_payload_alone(void **state)
+{
+    (void)state;
+    TreesModel m = forest_make(TREES_SYMMETRIC, 6, 4, 3, 3);
+    DataInputs inputs = forest_inputs(6, 5);
+    dp_buf image = {0};
+    dp_digest first = forest_image(&image, &m, &inputs, "{}");
+    dp_digest second = forest_image(&image, &m, &inputs, provenance);
+    assert_true(dp_digest_same(&first, &second));
+    m.leaf[2]++;
+    second = forest_image(&image, &m, &inputs, "{}");
+    assert_false(dp_digest_same(&first, &second));
+    m.leaf[2]--;
+    inputs.input[1].value[0] += 0.5f;
+    second = forest_image(&image, &m, &inputs, "{}");
+    assert_false(dp_digest_same(&first, &second));
+    dp_buf_free(&image);
+    data_inputs_free(&inputs);
+    trees_model_free(&m);
+}
+
+/* Each byte of a small file, one bit of it; then each length. */
+static void every_flip_and_every_cut_is_found(void **state)
+{
+    (void)state;
+    TreesModel m = forest_make(TREES_SYMMETRIC, 3, 2, 2, 3);
+    DataInputs inputs = forest_inputs(3, 2);
+    dp_buf image = {0};
+    Model *model = NULL;
+    ModelArrays *arrays = NULL;
+    char family[32], *beside = NULL;
+    dp_digest payload;
+    assert_ok(dp_new(&arrays, 1));
+    forest_image(&image, &m, &inputs, provenance);
+    for (size_t i = 0; i < image.size; i++) {
+        char bit = (char)(1 << (i % 8));
+        image.data[i] ^= bit;
+        assert_int_equal(model_file_read(arrays, family, &payload, &beside, image.data, image.size, "x"), DP_ERR_DATA);
+        assert_null(beside);
+        image.data[i] ^= bit;
+    }
+    for (size_t size = 0; size < image.size; size += size < 1024 ? 1 : 61)
+        assert_int_equal(model_file_read(arrays, family, &payload, &beside, image.data, size, "x"), DP_ERR_DATA);
+    assert_ok(model_file_read(arrays, family, &payload, &beside, image.data, image.size, "x"));
+    dp_free(&beside);
+    model_arrays_free(arrays);
+    put(image.data, image.size / 2);
+    assert_fails(model_load(&model, NULL, path, NULL), DP_ERR_DATA, "model-02");
+    assert_non_null(strstr(dp_error_last()->text, path));
+    put("", 0);
+    assert_fails(model_load(&model, NULL, path, NULL), DP_ERR_DATA, "model-01");
+    unlink(path);
+    assert_fails(model_load(&model, NULL, path, NULL), DP_ERR_NO_INPUT, "base-05");
+    dp_free(&arrays);
+    dp_buf_free(&image);
+    data_inputs_free(&inputs);
+    trees_model_free(&m);
+}
+
+/* A file whose digests fit but whose arrays lie: what a forger would make. */
+static void forged_arrays_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        int64_t index;
+        uint8_t with;
+        const char *id;
+    } lies[] = {
+        {"trees.node_feature", 3, 0x7f, "trees-62"},
+        {"trees.border_at", 7, 0x7f, "trees-61"},
+        {"trees.border_at", 15, 0xff, "model-05"},
+        {"trees.depth", 0, 17, "trees-60"},
+        {"trees.depth", 0, 1, "model-05"},
+        {"trees.growth", 0, 2, "model-05"},
+        {"trees.border", 35, 0x7f, "trees-61"},
+        {"inputs.categories", 8, 9, "model-07"},
+        {"inputs.category_size", 3, 0x7f, "model-07"},
+        {"inputs.category_size", 3, 0xff, "model-07"},
+        {"inputs.type", 1, 99, "model-07"},
+        {"inputs.encode", 1, 99, "model-07"},
+        {"inputs.name", 0, 0, "model-07"},
+        {"inputs.category_text", 0, 'z', "model-07"},
+    };
+    TreesModel m = forest_make(TREES_SYMMETRIC, 3, 2, 2, 3);
+    DataInputs inputs = forest_inputs(3, 2);
+    ModelArrays *arrays = NULL;
+    assert_ok(dp_new(&arrays, 1));
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        dp_buf image = {0}, packed = {0};
+        dp_digest payload;
+        Model *model = NULL;
+        forest_arrays(arrays, &m, &inputs);
+        assert_ok(model_arrays_pack(arrays, &packed));
+        model_arrays_free(arrays);
+        assert_ok(model_arrays_unpack(arrays, packed.data, packed.size));
+        for (int a = 0; a < arrays->n; a++)
+            if (strcmp(arrays->array[a].name, lies[i].name) == 0)
+                ((uint8_t *)arrays->array[a].data)[lies[i].index] = lies[i].with;
+        assert_ok(model_arrays_digest(arrays, &payload));
+        assert_ok(model_file_write(&image, "trees", arrays, &payload, "{}"));
+        put(image.data, image.size);
+        assert_int_equal(model_load(&model, NULL, path, NULL), DP_ERR_DATA);
+        assert_string_equal(dp_error_last()->id, lies[i].id);
+        assert_null(model);
+        model_arrays_free(arrays);
+        dp_buf_free(&image);
+        dp_buf_free(&packed);
+    }
+    dp_free(&arrays);
+    data_inputs_free(&inputs);
+    trees_model_free(&m);
+}
+
+static void packed_arrays_come_back_or_are_refused(void **state)
+{
+    (void)state;
+    ModelArrays *arrays = NULL, *back = NULL;
+    dp_buf packed = {0}, again = {0};
+    float value[3] = {1, 2, 3};
+    assert_ok(dp_new(&arrays, 1));
+    assert_ok(dp_new(&back, 1));
+    assert_ok(model_arrays_put(arrays, "b", MODEL_F32, value, 3));
+    assert_ok(model_arrays_put(arrays, "a.nothing", MODEL_I64, NULL, 0));
+    assert_fails(model_arrays_put(arrays, "b", MODEL_F32, value, 3), DP_ERR_DATA, "model-04");
+    assert_fails(model_arrays_put(arrays, "../b", MODEL_F32, value, 3), DP_ERR_DATA, "model-04");
+    assert_ok(model_arrays_pack(arrays, &packed));
+    assert_ok(model_arrays_unpack(back, packed.data, packed.size));
+    assert_ok(model_arrays_pack(back, &again));
+    assert_int_equal(again.size, packed.size);
+    assert_memory_equal(again.data, packed.data, packed.size);
+    model_arrays_free(back);
+    for (size_t size = 0; size < packed.size; size++) {
+        dp_status st = model_arrays_unpack(back, packed.data, size);
+        model_arrays_free(back);
+        assert_true(st == DP_ERR_DATA || (st == DP_OK && (size == 16 || size == 35))); /* whole arrays are arrays */
+    }
+    memset(packed.data + 18, 0xff, 8); /* 2^64 - 1 elements */
+    assert_fails(model_arrays_unpack(back, packed.data, packed.size), DP_ERR_DATA, "model-06");
+    model_arrays_free(arrays);
+    dp_free(&arrays);
+    dp_free(&back);
+    dp_buf_free(&packed);
+    dp_buf_free(&again);
+}
+
+static int make(void **state)
+{
+    (void)state;
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof path, "%s/model.h5", folder);
+    return 0;
+}
+
+static int clean(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_written_comes_back),
+        cmocka_unit_test(the_digest_is_of_the_payload_alone),
+        cmocka_unit_test(every_flip_and_every_cut_is_found),
+        cmocka_unit_test(forged_arrays_are_refused),
+        cmocka_unit_test(packed_arrays_come_back_or_are_refused),
+    };
+    return cmocka_run_group_tests(tests, make, clean);
+}
