@@ -235,7 +235,20 @@ static void walk(const DeviceContext *context, const TreeWalk *job)
     }
 }
 
+static void *keep(const DeviceContext *context, const TreeBins *bins)
+{
+    (void)context, (void)bins;
+    return NULL; /* the bins are in this memory already */
+}
+
+static void drop(const DeviceContext *context, void *kept)
+{
+    (void)context, (void)kept;
+}
+
 static const TreeOps tree_ops = {
+    .keep = keep,
+    .drop = drop,
     .bin = bin,
     .transpose = transpose,
     .gradients = gradients,

@@ -10,6 +10,7 @@ typedef struct Sample {
     uint32_t index[ROWS];
     TreePair pair[ROWS];
     TreeSegment segment[NODES];
+    uint16_t leaf[2][ROWS];
 } Sample;
 
 static void draw(Sample *sample)
@@ -38,6 +39,7 @@ bool device_agrees(const TreeOps *ops, const DeviceContext *context)
     TreeBins bins = {.n = ROWS, .features = FEATURES, .column = sample.column[0], .pitch = ROWS + TREE_PAD};
     truth->transpose(context, &bins, sample.block);
     bins.block = sample.block;
+    bins.kept = ops->keep(context, &bins);
     TreeHistogram job = {.bins = &bins,
                          .features = &features,
                          .pair = sample.pair,
@@ -61,6 +63,18 @@ bool device_agrees(const TreeOps *ops, const DeviceContext *context)
                          .h_least = 5};
     ops->best_splits(context, &scores, my_best);
     truth->best_splits(context, &scores, right_best);
+    TreeWalk walk = {.bins = &bins,
+                     .depth = 2,
+                     .feature = (const int32_t[]){0, 4, 2},
+                     .bin = (const int32_t[]){5, 9, 0},
+                     .missing_right = (const uint8_t[]){1, 0, 0},
+                     .leaf = sample.leaf[0]};
+    ops->walk(context, &walk);
+    walk.leaf = sample.leaf[1];
+    truth->walk(context, &walk);
+    ops->drop(context, bins.kept);
+    if (memcmp(sample.leaf[0], sample.leaf[1], sizeof *sample.leaf) != 0)
+        return false;
     for (int k = 0; k < NODES; k++)
         if (my_best[k].score != right_best[k].score || my_best[k].code != right_best[k].code)
             return false;

@@ -27,6 +27,7 @@ typedef struct TreeBins {
     const uint8_t *column; /* [F][pitch] */
     int64_t pitch;         /* at least n + TREE_PAD */
     const uint8_t *block;  /* block b begins at b * TREE_BLOCK * n; NULL until transposed */
+    void *kept;            /* what `keep` returned; NULL: nothing is kept */
 } TreeBins;
 static inline int tree_block_width(const TreeBins *bins, int block)
 {
@@ -188,18 +189,23 @@ typedef struct TreeWalk {
 } TreeWalk;
 
 /* What every operation gets first. */
+typedef struct TreeOps TreeOps;
 typedef struct DeviceContext {
     int threads;
     const struct CpuLoops *cpu; /* the inner loops for this processor: kernels/cpu/ */
+    const TreeOps *spare;       /* the processor's table: a plugin whose card fails computes there, to the same bits */
     void *own;                  /* of a plugin */
 } DeviceContext;
 
 /* Complete in reference and cpu. A NULL slot of another backend: it lacks that operation, the cpu's takes its place.
  * All pointers are host memory. No operation fails. */
-typedef struct TreeOps {
+struct TreeOps {
     /* bins[i] = 0 for NaN, else 1 + the number of borders < values[i]. border [n_borders] ascending. */
     void (*bin)(const DeviceContext *context, const float *values, int64_t n, const float *border, int n_borders,
                 uint8_t *bins);
+    /* A copy of the transposed bins near the device for bins->kept, valid until `drop`; NULL where there is none. */
+    void *(*keep)(const DeviceContext *context, const TreeBins *bins);
+    void (*drop)(const DeviceContext *context, void *kept);
     /* Fills `block` from the columns. */
     void (*transpose)(const DeviceContext *context, const TreeBins *bins, uint8_t *block);
     void (*gradients)(const DeviceContext *context, const TreeGradients *job);
@@ -216,7 +222,7 @@ typedef struct TreeOps {
     void (*leaf_sums)(const DeviceContext *context, const TreeLeafSums *job);
     void (*add_leaves)(const DeviceContext *context, const TreeAddLeaves *job);
     void (*walk)(const DeviceContext *context, const TreeWalk *job);
-} TreeOps;
+};
 
 /* ---- a backend ---- */
 

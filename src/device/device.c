@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "device/device_priv.h"
@@ -18,13 +19,33 @@ struct Device {
 
 enum { WHY_SIZE = 128 };
 
-/* The plugin's table; NULL with the reason in `why`. It lies beside the program, where the loader looks, or where
- * DIPPER_CUDA_PLUGIN says. */
+/* Opens the plugin that DIPPER_CUDA_PLUGIN names, or the one beside the program, beside its libraries, or where the
+ * loader looks. */
+static void *open_library(void)
+{
+    static const char *const places[] = {"%s/libdipper_cuda.so", "%s/../lib/libdipper_cuda.so",
+                                         "%s/../libdipper_cuda.so"};
+    const char *asked = getenv("DIPPER_CUDA_PLUGIN");
+    char folder[3072], path[4096];
+    void *library = NULL;
+    if (asked && *asked)
+        return dlopen(asked, RTLD_NOW | RTLD_LOCAL);
+    ssize_t n = readlink("/proc/self/exe", folder, sizeof folder - 1);
+    folder[n > 0 ? n : 0] = 0;
+    char *slash = strrchr(folder, '/');
+    for (size_t i = 0; slash && !library && i < sizeof places / sizeof *places; i++) {
+        *slash = 0;
+        snprintf(path, sizeof path, places[i], folder);
+        library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    }
+    return library ? library : dlopen("libdipper_cuda.so", RTLD_NOW | RTLD_LOCAL);
+}
+
+/* The plugin's table; NULL with the reason in `why`. */
 static const Backend *open_plugin(void **library, char *why)
 {
-    const char *path = getenv("DIPPER_CUDA_PLUGIN");
     DevicePluginEntry entry;
-    *library = dlopen(path && *path ? path : "libdipper_cuda.so", RTLD_NOW | RTLD_LOCAL);
+    *library = open_library();
     if (!*library) {
         snprintf(why, WHY_SIZE, "no plugin libdipper_cuda.so");
         return NULL;
@@ -59,6 +80,7 @@ static bool take(Device *device, const Backend *backend, int ordinal, char *why)
     char cpu[64];
     const char *refused;
     backend_cpu.open(&device->context, 0, cpu, sizeof cpu);
+    device->context.spare = backend_cpu.trees;
     refused = backend->open(&device->context, ordinal, device->text, sizeof device->text);
     if (refused) {
         snprintf(why, WHY_SIZE, "%s", refused);

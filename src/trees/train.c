@@ -150,6 +150,7 @@ static dp_status begin(TreesTraining *t, const Comm *comm)
         .n = t->matrix->n, .features = t->matrix->features, .column = t->matrix->column, .pitch = t->matrix->pitch};
     t->ops->transpose(t->context, &t->bins, t->block);
     t->bins.block = t->block;
+    t->bins.kept = t->ops->keep(t->context, &t->bins);
     for (int64_t i = 0; i < t->rows.n; i++)
         t->margin[i] = t->model.bias;
     return DP_OK;
@@ -182,6 +183,7 @@ void trees_training_free(TreesTraining **training)
 {
     TreesTraining *t = *training;
     if (t) {
+        t->ops->drop(t->context, t->bins.kept);
         void *const owned[] = {&t->block,       &t->margin,        &t->pair,         &t->leaf,
                                &t->index,       &t->scratch,       &t->learn,        &t->carry,
                                &t->next_learn,  &t->next_carry,    &t->segment,      &t->node,

@@ -358,7 +358,9 @@ static void check_operation(Operation operation)
                     setenv("DIPPER_CPU", names[i], 1);
                 assert_ok(device_open(&device, isa ? "cpu" : names[i], 0, threads));
                 unsetenv("DIPPER_CPU");
+                c.bins.kept = device_tree_ops(device)->keep(device_context(device), &c.bins);
                 operation(device_tree_ops(device), device_context(device), &c, &mine);
+                device_tree_ops(device)->drop(device_context(device), c.bins.kept);
                 assert_int_equal(mine.size, truth.size);
                 if (memcmp(mine.data, truth.data, truth.size) != 0)
                     fail_msg("%s with %d threads differs at %lld rows x %d features x %d bins", device_describe(device),
