@@ -44,6 +44,14 @@ const dp_help_row lake_help[] = {
      "Please report it with the log of the run."},
     {"lake-14", "Very many writers add to the table at once, and this one never was the next.",
      "Run the same command again: its partitions are there, only the last step is repeated."},
+    {"lake-15",
+     "A file was looked at in a process of its own before being used, and that process crashed or did not end in time. "
+     "Files that do this are damaged, or made to do harm.",
+     "Do not use the file. Ask where it came from, and bring it back from a copy."},
+    {"lake-16",
+     "A file is no whole HDF5 file, or holds what Dipper does not read: links or storage in other files, virtual "
+     "datasets, foreign filters, absurd counts.",
+     "Bring the file back from a copy. Data of others comes in through `dipper ingest`, as text."},
     {"lake-17", "A bad row was put aside after its partition was written. This is a fault of the program.",
      "Please report it with the log of the run."},
     {"lake-18", "A category is longer than 1,024 bytes or holds a zero byte.",

@@ -23,6 +23,7 @@ typedef struct Coded {
     int code_at, dictionary_at; /* streams */
     dp_buf remap;               /* u32 [dict->n]: new code, UINT32_MAX: not used */
     dp_buf used;                /* u32: old codes in the order of the new ones */
+    dp_buf slots;               /* u32: new codes by hash of their text */
     dp_buf texts;               /* the new dictionary, padded */
 } Coded;
 
@@ -75,6 +76,7 @@ void packer_free(Packer **packer)
     for (int i = 0; p->coded && i < p->schema->n + QUARANTINE_COLUMNS; i++) {
         dp_buf_free(&p->coded[i].remap);
         dp_buf_free(&p->coded[i].used);
+        dp_buf_free(&p->coded[i].slots);
         dp_buf_free(&p->coded[i].texts);
     }
     dp_buf_free(&p->arena);
@@ -178,12 +180,53 @@ static dp_status add_word(dp_buf *buf, uint32_t word)
     return dp_buf_add(buf, &word, sizeof word);
 }
 
+/* The code that this text has already, or UINT32_MAX: a caller's dictionary may hold a text twice. The slots hold new
+ * codes; *slot is where a new one belongs. */
+static uint32_t find_text(const Coded *coded, uint32_t old, size_t mask, uint32_t **slot)
+{
+    const LakeDict *dict = coded->values->dict;
+    const uint32_t *used = (const uint32_t *)(const void *)coded->used.data;
+    const char *text = dict->bytes + dict->offset[old];
+    uint32_t size = dict->offset[old + 1] - dict->offset[old];
+    uint32_t *slots = (uint32_t *)(void *)coded->slots.data;
+    for (size_t at = dp_hash64(text, size, 0) & mask;; at = (at + 1) & mask) {
+        *slot = &slots[at];
+        if (slots[at] == 0)
+            return UINT32_MAX;
+        uint32_t other = used[slots[at]];
+        if (dict->offset[other + 1] - dict->offset[other] == size &&
+            memcmp(dict->bytes + dict->offset[other], text, size) == 0)
+            return slots[at];
+    }
+}
+
+/* The new code of an old one that comes for the first time. */
+static dp_status new_code(Coded *coded, uint32_t old, size_t mask, uint32_t *code)
+{
+    const LakeDict *dict = coded->values->dict;
+    uint32_t *slot;
+    if (dict->offset[old] == dict->offset[old + 1]) {
+        *code = 0; /* the empty text is the missing one */
+        return DP_OK;
+    }
+    *code = find_text(coded, old, mask, &slot);
+    if (*code != UINT32_MAX)
+        return DP_OK;
+    *code = *slot = (uint32_t)(coded->used.size / sizeof(uint32_t));
+    return add_word(&coded->used, old);
+}
+
 static dp_status renumber(Coded *coded)
 {
     const LakeDict *dict = coded->values->dict;
     const uint32_t *code = coded->values->code;
-    uint32_t n = dict ? dict->n : 0, next = 1;
-    coded->remap.size = coded->used.size = 0;
+    uint32_t n = dict ? dict->n : 0;
+    size_t slots = 64;
+    while (slots < 2 * (coded->rows < n ? (uint64_t)coded->rows : n))
+        slots *= 2;
+    coded->used.size = 0;
+    DP_TRY(dp_buf_reserve(&coded->slots, slots * sizeof(uint32_t)));
+    memset(coded->slots.data, 0, slots * sizeof(uint32_t));
     DP_TRY(dp_buf_reserve(&coded->remap, ((size_t)n + 1) * sizeof(uint32_t)));
     uint32_t *remap = (uint32_t *)(void *)coded->remap.data;
     memset(remap, 0xff, ((size_t)n + 1) * sizeof *remap);
@@ -194,14 +237,8 @@ static dp_status renumber(Coded *coded)
         if (c != 0 && c >= n)
             return dp_fail(DP_ERR_USAGE, "lake-12", "row %lld has the code %u of a dictionary of %u", (long long)i, c,
                            n);
-        if (remap[c] != UINT32_MAX)
-            continue;
-        if (dict->offset[c] == dict->offset[c + 1]) {
-            remap[c] = 0; /* the empty text is the missing one */
-            continue;
-        }
-        remap[c] = next++;
-        DP_TRY(add_word(&coded->used, c));
+        if (remap[c] == UINT32_MAX)
+            DP_TRY(new_code(coded, c, slots - 1, &remap[c]));
     }
     return DP_OK;
 }

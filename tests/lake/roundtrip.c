@@ -93,7 +93,17 @@ static void digest_does_not_depend_on_ranks(void **state)
     lake_close(&t);
 }
 
-int main(void)
+/* For judge.py: `test_lake_roundtrip write FOLDER ROWS` leaves a table of each kind. */
+static int write_tables(const char *folder, int32_t rows)
+{
+    fixture_deliver(folder, "zstd", 0, 1, rows, LAKE_ZSTD, "a", comm);
+    fixture_deliver(folder, "deflate", 0, 1, rows, LAKE_DEFLATE, "a", comm);
+    fixture_deliver(folder, "plain", 0, 1, rows, LAKE_PLAIN, "a", comm);
+    comm_close(&comm);
+    return 0;
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_comes_back),
@@ -101,6 +111,8 @@ int main(void)
     };
     if (comm_open(&comm, NULL) != DP_OK)
         return 1;
+    if (argc == 4 && strcmp(argv[1], "write") == 0)
+        return write_tables(argv[2], atoi(argv[3]));
     fixture_folder(lake, comm);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     if (!failed)
