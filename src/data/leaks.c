@@ -11,7 +11,7 @@
  * whatever the number of copies (m's own noise is not correlated with y). Copied labels give 0.9 and more; a model as
  * good as AUC 0.9 explains 0.4. Suspicious is a tuple whose share is above SHARE with its 95 % lower bound, over at
  * least ROWS test rows of either label, and whose lookup, over all test rows, has an AUC above AUC with its lower
- * bound, so that a handful of copies does not cry wolf. It flags a column that gives the label away just as well. */
+ * bound, so that a handful of copies does not cry wolf. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
