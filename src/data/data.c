@@ -327,12 +327,12 @@ static void span_of_rows(char span[SPAN], const DataRows *rows, const Comm *comm
     comm_sum_i64(comm, &n, 1);
     char from[32], to[32], count[32];
     dp_count_print(count, n);
+    snprintf(span, SPAN, "%s rows with a label", count);
+    if (last == DP_TIME_MISSING)
+        return;
     dp_time_print(from, first);
     dp_time_print(to, last);
-    if (last == DP_TIME_MISSING)
-        snprintf(span, SPAN, "%s rows with a label", count);
-    else
-        snprintf(span, SPAN, "%s rows with a label, %s .. %s", count, from, to);
+    snprintf(span, SPAN, "%s rows with a label, %s .. %s", count, from, to);
 }
 
 /* The same on every rank. */

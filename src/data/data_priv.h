@@ -9,17 +9,44 @@
 
 /* ---- keymap.c: 64-bit keys to dense numbers 0 .. n-1, in order of first sight ---- */
 
+/* Open addressing; a slot holds its key, so that a look costs one cache miss. */
 typedef struct KeyMap {
-    uint64_t *keys;  /* [n] by number */
-    uint32_t *slots; /* [mask + 1] number + 1, 0 = free */
+    uint64_t *keys; /* [n] by number */
+    struct KeySlot {
+        uint64_t key;
+        uint32_t number; /* + 1; 0 = free */
+    } * slots;           /* [mask + 1] */
     uint32_t n, room;
     uint64_t mask;
 } KeyMap;
 
-/* Local. *number of the key, which is added if it is new. {0} is a valid empty map. */
-dp_status keymap_put(KeyMap *map, uint64_t key, uint32_t *number);
-/* Local. The key's number, or -1. */
-int64_t keymap_find(const KeyMap *map, uint64_t key);
+/* Keys are hashes already; their low bit may carry something else, so the upper ones choose the slot. */
+static inline uint64_t keymap_slot(const KeyMap *map, uint64_t key)
+{
+    return (key >> 20 ^ key >> 3) & map->mask;
+}
+
+/* Local. The key's number, or -1. {0} is a valid empty map. */
+static inline int64_t keymap_find(const KeyMap *map, uint64_t key)
+{
+    if (map->n == 0)
+        return -1;
+    for (uint64_t s = keymap_slot(map, key); map->slots[s].number != 0; s = (s + 1) & map->mask)
+        if (map->slots[s].key == key)
+            return (int64_t)map->slots[s].number - 1;
+    return -1;
+}
+
+/* Local. Adds a key that is not there; keymap_put: unless it is there. */
+dp_status keymap_add(KeyMap *map, uint64_t key, uint32_t *number);
+static inline dp_status keymap_put(KeyMap *map, uint64_t key, uint32_t *number)
+{
+    int64_t found = keymap_find(map, key);
+    if (found < 0)
+        return keymap_add(map, key, number);
+    *number = (uint32_t)found;
+    return DP_OK;
+}
 void keymap_free(KeyMap *map);
 
 /* Which of `ranks` owns a hash: ranges of equal width. */

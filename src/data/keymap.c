@@ -9,35 +9,19 @@ void keymap_free(KeyMap *map)
     *map = (KeyMap){0};
 }
 
-/* Keys are hashes already; their low bits may carry something else, so the middle ones choose the slot. */
-static uint64_t first_slot(uint64_t key)
-{
-    return key >> 20 ^ key >> 3;
-}
-
-int64_t keymap_find(const KeyMap *map, uint64_t key)
-{
-    if (map->n == 0)
-        return -1;
-    for (uint64_t s = first_slot(key) & map->mask; map->slots[s] != 0; s = (s + 1) & map->mask)
-        if (map->keys[map->slots[s] - 1] == key)
-            return (int64_t)map->slots[s] - 1;
-    return -1;
-}
-
 static void place(KeyMap *map, uint32_t number)
 {
-    uint64_t s = first_slot(map->keys[number]) & map->mask;
-    while (map->slots[s] != 0)
+    uint64_t key = map->keys[number], s = keymap_slot(map, key);
+    while (map->slots[s].number != 0)
         s = (s + 1) & map->mask;
-    map->slots[s] = number + 1;
+    map->slots[s] = (struct KeySlot){.key = key, .number = number + 1};
 }
 
 /* Twice the room; the slots stay at most half full. */
 static dp_status grow(KeyMap *map)
 {
     uint32_t room = map->room ? map->room * 2 : FIRST_ROOM;
-    uint32_t *slots = NULL;
+    struct KeySlot *slots = NULL;
     DP_TRY(dp_resize(&map->keys, map->room, room));
     DP_TRY(dp_new(&slots, (size_t)room * 2));
     dp_free(&map->slots);
@@ -49,17 +33,11 @@ static dp_status grow(KeyMap *map)
     return DP_OK;
 }
 
-dp_status keymap_put(KeyMap *map, uint64_t key, uint32_t *number)
+dp_status keymap_add(KeyMap *map, uint64_t key, uint32_t *number)
 {
-    int64_t found = keymap_find(map, key);
-    if (found >= 0) {
-        *number = (uint32_t)found;
-        return DP_OK;
-    }
     if (map->n == UINT32_MAX / 4)
         return dp_fail(DP_ERR_AGAIN, "data-13",
-                       "a column has more than a thousand million distinct values on one rank; "
-                       "use more ranks");
+                       "a column has more than a thousand million distinct values on one rank; use more ranks");
     if (map->n == map->room)
         DP_TRY(grow(map));
     map->keys[map->n] = key;

@@ -174,12 +174,14 @@ static void sent_free(Sent *sent)
 static dp_status send_part(Sent *sent, uint64_t **came, const uint64_t *key, DataPart part, const Data *data,
                            const Comm *comm)
 {
-    int64_t n = data->rows.n;
+    size_t n = 0;
     dp_status st = DP_OK;
-    if ((st = dp_new(&sent->key, (size_t)n)) == DP_OK && (st = dp_new(&sent->to, (size_t)n)) == DP_OK)
-        st = dp_new(&sent->row, (size_t)n);
+    for (int64_t i = 0; i < data->rows.n; i++)
+        n += data->rows.part[i] == part;
+    if ((st = dp_new(&sent->key, n)) == DP_OK && (st = dp_new(&sent->to, n)) == DP_OK)
+        st = dp_new(&sent->row, n);
     DP_TRY_ALL(comm, st);
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < data->rows.n; i++)
         if (data->rows.part[i] == part) {
             sent->key[sent->n] = key[i] | (part == DATA_TRAIN ? (uint64_t)data->rows.label[i] : 0);
             sent->to[sent->n] = owner_of_hash(key[i], comm_size(comm));
@@ -189,26 +191,31 @@ static dp_status send_part(Sent *sent, uint64_t **came, const uint64_t *key, Dat
     return deal_send(&sent->deal, sent->key, sizeof *sent->key, came, comm);
 }
 
-/* Local. What train holds of each asked tuple. */
+/* Local. What train holds of each asked tuple. The map is of what is asked, not of train: it is smaller, and most rows
+ * of train only pass by. */
 static dp_status look_up(Count *found, const uint64_t *asked, int64_t n_asked, const uint64_t *train, int64_t n_train)
 {
     KeyMap map = {0};
     Count *count = NULL;
-    uint32_t number = 0;
+    uint32_t *number = NULL;
     dp_status st = DP_OK;
-    DP_GO(dp_new(&count, (size_t)n_train));
+    DP_GO(dp_new(&count, (size_t)n_asked));
+    DP_GO(dp_new(&number, (size_t)n_asked));
+    for (int64_t i = 0; i < n_asked; i++)
+        DP_GO(keymap_put(&map, asked[i], &number[i]));
     for (int64_t i = 0; i < n_train; i++) {
-        DP_GO(keymap_put(&map, train[i] & ~UINT64_C(1), &number));
-        count[number].n++;
-        count[number].hits += (int64_t)(train[i] & 1);
+        int64_t at = keymap_find(&map, train[i] & ~UINT64_C(1));
+        if (at >= 0) {
+            count[at].n++;
+            count[at].hits += (int64_t)(train[i] & 1);
+        }
     }
-    for (int64_t i = 0; i < n_asked; i++) {
-        int64_t at = keymap_find(&map, asked[i]);
-        found[i] = at >= 0 ? count[at] : (Count){0, 0};
-    }
+    for (int64_t i = 0; i < n_asked; i++)
+        found[i] = count[number[i]];
 done:
     keymap_free(&map);
     dp_free(&count);
+    dp_free(&number);
     return st;
 }
 

@@ -123,7 +123,7 @@ static void split_by_time(DataRows *rows, const SplitOptions *split, char window
         latest = rows->time[i] > latest ? rows->time[i] : latest;
     comm_max_i64(comm, &latest, 1);
     windows_of(window, split, latest);
-    for (int p = 0; p < 3; p++) {
+    for (int p = 0; p < 3 && latest != DP_TIME_MISSING; p++) {
         char from[32], to[32];
         dp_time_print(from, window[p].from);
         dp_time_print(to, window[p].to - 1 - (window[p].to - 1) % DP_DAY);
