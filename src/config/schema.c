@@ -148,38 +148,39 @@ static const CfgNode *node_at(const CfgNode *node, const char *path)
     return node;
 }
 
+static bool has_row(const CfgKind *kind, const char *path)
+{
+    char full[CFG_PATH_LIMIT];
+    for (size_t i = 0; i < kind->n; i++)
+        for (const CfgRow *row = kind->sections[i].rows; row->key; row++)
+            if (strcmp(cfg_join(full, kind->sections[i].path, row->key), path) == 0)
+                return true;
+    return false;
+}
+
 /* Does the file (or the default) give the key one of the values? decided: false where the key's value is none of its
  * choices, so that nothing can be said about the keys that hang on it. */
-static dp_status holds(const CfgSchema *schema, const CfgSection *section, const CfgNode *root, bool *yes,
-                       bool *decided)
+static dp_status holds(const CfgSchema *schema, const CfgKind *kind, const CfgSection *section, const CfgNode *root,
+                       bool *yes, bool *decided)
 {
     When when;
     DP_TRY(split_when(&when, section));
     const CfgField *field = cfg_field_at(&schema->root, when.path);
     const CfgNode *node = node_at(root, when.path);
     *yes = *decided = false;
-    if (!field || !field->row)
-        return dp_fail(DP_ERR_INTERNAL, "config-19", "the condition '%s' names a key that no section has",
-                       section->when);
-    if (!field->active) { /* itself behind a condition that does not hold */
+    if (!field && has_row(kind, when.path)) { /* the key itself belongs to a section that this file has not */
         *decided = true;
         return DP_OK;
     }
+    if (!field || !field->row)
+        return dp_fail(DP_ERR_INTERNAL, "config-19", "the condition '%s' names a key that no section has",
+                       section->when);
     const char *value = !node ? field->row->def : node->type == CFG_NODE_SCALAR ? node->text : NULL;
     if (!value)
         return DP_OK;
     *yes = cfg_choice(when.values, value) >= 0;
     *decided = *yes || field->row->type != CFG_CHOICE || cfg_choice(field->row->choices, value) >= 0;
     return DP_OK;
-}
-
-static bool has_kind_row(const CfgKind *kind)
-{
-    for (size_t i = 0; i < kind->n; i++)
-        for (const CfgRow *row = kind->sections[i].rows; *kind->sections[i].path == '\0' && row->key; row++)
-            if (strcmp(row->key, "kind") == 0)
-                return true;
-    return false;
 }
 
 dp_status cfg_schema_of_kind(Config *config, CfgSchema *schema, const CfgKind *kind, const CfgNode *root)
@@ -189,7 +190,7 @@ dp_status cfg_schema_of_kind(Config *config, CfgSchema *schema, const CfgKind *k
     static const CfgSection kind_section = {.path = "", .rows = kind_rows};
     bool *active;
     DP_TRY(cfg_new(config, &active, kind->n));
-    if (!has_kind_row(kind))
+    if (!has_row(kind, "kind"))
         DP_TRY(cfg_schema_add(config, schema, &kind_section, true));
     for (size_t i = 0; i < kind->n; i++)
         if (!kind->sections[i].when)
@@ -198,7 +199,7 @@ dp_status cfg_schema_of_kind(Config *config, CfgSchema *schema, const CfgKind *k
         bool decided = true;
         if (!kind->sections[i].when)
             continue;
-        DP_TRY(holds(schema, &kind->sections[i], root, &active[i], &decided));
+        DP_TRY(holds(schema, kind, &kind->sections[i], root, &active[i], &decided));
         schema->undecided |= !decided;
         if (active[i])
             DP_TRY(cfg_schema_add(config, schema, &kind->sections[i], true));

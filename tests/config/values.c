@@ -198,6 +198,66 @@ static void keys_for_people(void **state)
     dp_buf_free(&out);
 }
 
+/* One section for two families, another that hangs on a key of the first. */
+static void sections_by_the_value_of_a_key(void **state)
+{
+    (void)state;
+    typedef struct Any {
+        int family, loss;
+        int64_t a, b;
+    } Any;
+    static const CfgRow family[] = {{"family", CFG_CHOICE, CFG_AT(Any, family), .choices = "x | y | z", .def = "y"},
+                                    {.key = NULL}};
+    static const CfgRow loss[] = {{"loss", CFG_CHOICE, CFG_AT(Any, loss), .choices = "l1 | l2", .def = "l1"},
+                                  {"a", CFG_INT, CFG_AT(Any, a), .def = "1"},
+                                  {.key = NULL}};
+    static const CfgRow more[] = {{"b", CFG_INT, CFG_AT(Any, b), .def = "2"}, {.key = NULL}};
+    const CfgSection parts[] = {{"m", loss, "m.family = x | y"}, {"m", more, "m.loss=l2"}, {"m", family, NULL}};
+    const CfgKind kind = {"k", "k", parts, 3};
+    static const struct {
+        const char *text;
+        int line; /* of the fault; 0: none */
+        const char *words;
+    } tries[] = {
+        {"kind: k\n", 0, NULL},
+        {"kind: k\nm:\n  loss: l2\n  b: 3\n", 0, NULL},
+        {"kind: k\nm:\n  b: 3\n", 3, "m.loss=l2"},
+        {"kind: k\nm:\n  family: z\n  a: 3\n", 4, "m.family = x | y"},
+        {"kind: k\nm:\n  family: z\n  b: 3\n", 4, "m.loss=l2"},
+        {"kind: k\nm:\n  family: q\n  b: 3\n", 3, "'family' can not be 'q'"}, /* and nothing about b */
+    };
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        Config *config = NULL;
+        size_t n;
+        assert_ok(config_parse(&config, "x", tries[i].text, strlen(tries[i].text), NULL, 0, &kind, 1));
+        const CfgFault *faults = config_faults(config, &n);
+        assert_int_equal(n, tries[i].line != 0);
+        if (n == 1) {
+            assert_int_equal(faults[0].mark.line, tries[i].line);
+            assert_non_null(strstr(faults[0].text, tries[i].words));
+        }
+        config_free(&config);
+    }
+}
+
+/* Rows that contradict themselves are a fault of the program, said at once and not blamed on the file. */
+static void rows_at_fault(void **state)
+{
+    (void)state;
+    static const CfgRow bad_default[] = {{"a", CFG_INT, 0, .min = 1, .max = 5, .def = "9"}, {.key = NULL}};
+    static const CfgRow twice[] = {{"a", CFG_INT, 0, .def = "1"}, {"a", CFG_INT, 8, .def = "1"}, {.key = NULL}};
+    static const CfgRow below[] = {{"a", CFG_INT, 0, .def = "1"}, {"a.b", CFG_INT, 8, .def = "1"}, {.key = NULL}};
+    static const CfgRow good[] = {{"a", CFG_INT, 0, .def = "1"}, {.key = NULL}};
+    const CfgSection parts[] = {
+        {"", bad_default, NULL}, {"", twice, NULL}, {"", below, NULL}, {"", good, "x.y = z"}, {"", good, "x"}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const CfgKind kind = {"k", "k", &parts[i], 1};
+        Config *config = NULL;
+        assert_fails(config_parse(&config, "x", "kind: k\n", 8, NULL, 0, &kind, 1), DP_ERR_INTERNAL, "config-19");
+        assert_null(config);
+    }
+}
+
 static dp_digest digest_of(const char *text, const char *const *overrides, size_t n)
 {
     Config *config = parse(text, overrides, n);
@@ -279,6 +339,8 @@ int main(void)
         cmocka_unit_test(overrides_win),
         cmocka_unit_test(printed_and_read_again),
         cmocka_unit_test(keys_for_people),
+        cmocka_unit_test(sections_by_the_value_of_a_key),
+        cmocka_unit_test(rows_at_fault),
         cmocka_unit_test(digest_is_of_values),
         cmocka_unit_test(a_decimal_comma_changes_nothing),
         cmocka_unit_test(one_path_has_one_spelling),

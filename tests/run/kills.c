@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/publish.h"
 #include "run/run_priv.h"
 
 /* ---- the system calls, with a fault at the n-th ---- */
@@ -261,12 +262,57 @@ static void one_of_many_gets_it(void **state)
     }
 }
 
+static void put_script(const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    assert_int_equal(chmod(path, 0700), 0);
+}
+
+/* A run whose process is not here but whose Slurm job is known is stopped through scancel. */
+static void a_job_is_stopped_through_slurm(void **state)
+{
+    (void)state;
+    char *said = NULL, script[160], path[128], *old_path = strdup(getenv("PATH"));
+    size_t size;
+    pid_t child = fork();
+    if (child == 0) {
+        Run *run = NULL;
+        setenv("SLURM_JOB_ID", "4711", 1);
+        run_open(&run, folder, "score", "night", &inputs, "", comm);
+        kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    snprintf(script, sizeof script, "#!/bin/sh\necho \"$@\" >%s/said\n", folder);
+    put_script("scancel", script);
+    setenv("PATH", folder, 1);
+    assert_ok(run_stop(folder, "night"));
+    setenv("PATH", old_path, 1);
+    snprintf(path, sizeof path, "%s/said", folder);
+    assert_ok(dp_read_file(&said, &size, path, 100));
+    assert_string_equal(said, "--signal=USR2 4711\n");
+    dp_free(&said);
+    put_script("scancel", "#!/bin/sh\nexit 1\n");
+    setenv("PATH", folder, 1);
+    assert_fails(run_stop(folder, "night"), DP_ERR_DENIED, "run-10");
+    setenv("PATH", "/nowhere", 1);
+    assert_fails(run_stop(folder, "night"), DP_ERR_NO_INPUT, "run-10");
+    setenv("PATH", old_path, 1);
+    free(old_path);
+    assert_ok(run_remove(folder, "night"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_at_any_call),
         cmocka_unit_test(failing_at_any_call),
         cmocka_unit_test(one_of_many_gets_it),
+        cmocka_unit_test(a_job_is_stopped_through_slurm),
     };
     seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     snprintf(folder, sizeof folder, "/tmp/dipper-kills-XXXXXX");
