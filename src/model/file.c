@@ -2,15 +2,18 @@
  *
  * Layout: a user block of 512 bytes that holds the SHA-256 of everything behind it, then HDF5 with two groups,
  * `payload` (one plain dataset an array) and `provenance` (one dataset, `json`). HDF5 alone notices next to none of the
- * bits that flip, so the bytes are compared with that digest before the library sees them; what it then gives back is
- * compared with the payload's own digest. */
+ * bits that flip, so the bytes are compared with that digest before the library sees them; then a child process reads
+ * all of it once (lake/guard.h), and only then this one does; what it gives is compared with the payload's own digest.
+ */
 #include "model/model_priv.h"
 
 #include <hdf5.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK = 512, ATTRIBUTE = 96, PROVENANCE_MAX = 16 << 20 };
+#include "lake/guard.h"
+
+enum { BLOCK = MODEL_BLOCK, ATTRIBUTE = 96, PROVENANCE_MAX = 16 << 20, GUARD_SECONDS = 20 };
 
 /* ---- the user block ---- */
 
@@ -23,6 +26,14 @@ static void block_print(char block[BLOCK], const dp_digest *digest)
              "Dipper model, format %d\nsha256 of the bytes from 512 to the end:\n%s\n"
              "An HDF5 file begins at byte 512; open it with any HDF5 tool. See src/model/FORMAT.md.\n",
              MODEL_FORMAT, hex);
+}
+
+dp_status model_file_seal(char *image, size_t size)
+{
+    dp_digest digest;
+    DP_TRY(dp_digest_of(&digest, image + BLOCK, size - BLOCK));
+    block_print(image, &digest);
+    return DP_OK;
 }
 
 static dp_status block_check(const char *image, size_t size, const char *name)
@@ -128,7 +139,7 @@ done:
 static dp_status take_image(hid_t file, dp_buf *image)
 {
     char block[BLOCK] = {0};
-    dp_digest digest;
+    size_t begin = image->size;
     ssize_t size;
     if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0 || (size = H5Fget_file_image(file, NULL, 0)) <= 0)
         return h5_failed("finish the file");
@@ -137,9 +148,7 @@ static dp_status take_image(hid_t file, dp_buf *image)
     if (H5Fget_file_image(file, image->data + image->size, (size_t)size) != size)
         return h5_failed("give the file's bytes");
     image->size += (size_t)size;
-    DP_TRY(dp_digest_of(&digest, image->data + image->size - size, (size_t)size));
-    block_print(image->data + image->size - size - BLOCK, &digest);
-    return DP_OK;
+    return model_file_seal(image->data + begin, image->size - begin);
 }
 
 static dp_status write_file(dp_buf *image, const char *family, const ModelArrays *arrays, const dp_digest *payload,
@@ -148,7 +157,7 @@ static dp_status write_file(dp_buf *image, const char *family, const ModelArrays
     dp_status st = DP_OK;
     hid_t access = H5Pcreate(H5P_FILE_ACCESS), how = H5Pcreate(H5P_DATASET_CREATE);
     hid_t group_how = H5Pcreate(H5P_GROUP_CREATE), file = H5I_INVALID_HID;
-    /* The oldest superblock: the library then finds its way behind a user block that was put before it later. */
+    /* The oldest superblock: every reader then finds its way behind a user block that was put before it later. */
     if (access < 0 || how < 0 || group_how < 0 || H5Pset_fapl_core(access, 1 << 16, 0) < 0 ||
         H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18) < 0 || H5Pset_obj_track_times(how, 0) < 0 ||
         H5Pset_layout(how, H5D_CONTIGUOUS) < 0 || H5Pset_fill_time(how, H5D_FILL_TIME_NEVER) < 0 ||
@@ -356,36 +365,46 @@ done:
     return st;
 }
 
-static dp_status read_file(ModelArrays *arrays, char family[32], dp_digest *payload, char **provenance,
-                           const void *image, size_t size, const char *name)
+/* What a file gives; the arrays and the text are the caller's. */
+typedef struct Content {
+    ModelArrays *arrays;
+    char *family;
+    dp_digest *payload;
+    char **provenance;
+    size_t size;
+} Content;
+
+static dp_status read_content(int64_t file, const char *name, void *self)
 {
     static const char *const both[] = {"payload", "provenance"};
-    dp_status st = DP_OK;
-    hid_t file = H5I_INVALID_HID, access = H5Pcreate(H5P_FILE_ACCESS);
-    if (access < 0 || H5Pset_fapl_core(access, 1 << 16, 0) < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0 ||
-        H5Pset_file_image(access, (void *)image, size) < 0) /* copied by the library, not changed */
-        DP_GO(h5_failed("take the file"));
-    file = H5Fopen("model", H5F_ACC_RDONLY, access);
-    DP_GO(file < 0 ? broken(name, "HDF5 cannot open it") : DP_OK);
-    DP_GO(check_links(file, both, 2, name));
-    DP_GO(read_payload(file, size, arrays, family, payload, name));
-    if (provenance)
-        DP_GO(read_provenance(file, size, provenance, name));
-done:
-    if (file >= 0)
-        H5Fclose(file);
-    if (access >= 0)
-        H5Pclose(access);
+    Content *content = self;
+    DP_TRY(check_links(file, both, 2, name));
+    DP_TRY(read_payload(file, content->size, content->arrays, content->family, content->payload, name));
+    if (content->provenance)
+        DP_TRY(read_provenance(file, content->size, content->provenance, name));
+    return DP_OK;
+}
+
+/* HDF5 finds its signature at byte 512; its own addresses begin there. */
+static dp_status read_guarded(Content *content, const char *image, const char *name)
+{
+    int64_t file;
+    DP_TRY(lake_guard_image(name, image + BLOCK, content->size, GUARD_SECONDS, read_content, content));
+    DP_TRY(lake_image_open(&file, name, image + BLOCK, content->size));
+    dp_status st = read_content(file, name, content);
+    H5Fclose(file);
     return st;
 }
 
 dp_status model_file_read(ModelArrays *arrays, char family[32], dp_digest *payload, char **provenance,
                           const void *image, size_t size, const char *name)
 {
+    Content content = {.arrays = arrays, .family = family, .payload = payload, .provenance = provenance};
     arrays->n = 0;
     DP_TRY(block_check(image, size, name));
+    content.size = size - BLOCK;
     Quiet quiet = quiet_begin();
-    dp_status st = read_file(arrays, family, payload, provenance, image, size, name);
+    dp_status st = read_guarded(&content, image, name);
     quiet_end(quiet);
     if (st != DP_OK) {
         model_arrays_free(arrays);

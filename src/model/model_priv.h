@@ -49,11 +49,13 @@ dp_status model_inputs_check(const DataInputs *inputs);
 
 /* ---- the HDF5 file ---- */
 
-enum { MODEL_FORMAT = 1 };
+enum { MODEL_FORMAT = 1, MODEL_BLOCK = 512 };
 
 /* Local. family: its name; arrays: the payload. */
 dp_status model_file_write(dp_buf *image, const char *family, const ModelArrays *arrays, const dp_digest *payload,
                            const char *provenance);
+/* Local. Writes the user block of a whole file: the digest of what stands behind it. */
+dp_status model_file_seal(char *image, size_t size);
 /* Local. name: for messages. *arrays owned; *provenance (free with dp_free). Checks all but what the family knows. */
 dp_status model_file_read(ModelArrays *arrays, char family[32], dp_digest *payload, char **provenance,
                           const void *image, size_t size, const char *name);

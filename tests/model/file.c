@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <hdf5.h>
 #include <unistd.h>
 
 #include "base/publish.h"
@@ -194,6 +195,144 @@ static void forged_arrays_are_refused(void **state)
     trees_model_free(&m);
 }
 
+/* ---- files of somebody who can compute a digest ---- */
+
+/* The HDF5 part of `image`, changed by `change`, sealed again. */
+static void reseal(const dp_buf *image, void (*change)(hid_t file))
+{
+    char *bytes;
+    size_t size;
+    put(image->data + MODEL_BLOCK, image->size - MODEL_BLOCK);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    assert_true(file >= 0);
+    change(file);
+    assert_true(H5Fclose(file) >= 0);
+    assert_ok(dp_read_file(&bytes, &size, path, 1 << 24));
+    dp_buf whole = {0};
+    char block[MODEL_BLOCK] = {0};
+    assert_ok(dp_buf_add(&whole, block, sizeof block));
+    assert_ok(dp_buf_add(&whole, bytes, size));
+    assert_ok(model_file_seal(whole.data, whole.size));
+    put(whole.data, whole.size);
+    dp_free(&bytes);
+    dp_buf_free(&whole);
+}
+
+static void leave(hid_t file)
+{
+    (void)file;
+}
+
+static void link_out(hid_t file)
+{
+    H5Ldelete(file, "payload/trees.leaf", H5P_DEFAULT);
+    assert_true(H5Lcreate_external("/etc/passwd", "/x", file, "payload/trees.leaf", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+}
+
+static void link_softly(hid_t file)
+{
+    H5Ldelete(file, "payload/trees.leaf", H5P_DEFAULT);
+    assert_true(H5Lcreate_soft("/payload/trees.depth", file, "payload/trees.leaf", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+}
+
+static void add_set(hid_t file, const char *name, hid_t type, hsize_t n, hid_t how)
+{
+    hid_t space = H5Screate_simple(1, &n, NULL);
+    H5Ldelete(file, name, H5P_DEFAULT);
+    hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, how, H5P_DEFAULT);
+    assert_true(set >= 0);
+    H5Dclose(set);
+    H5Sclose(space);
+}
+
+static void store_outside(hid_t file)
+{
+    hid_t how = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_external(how, "/etc/passwd", 0, 32);
+    add_set(file, "payload/trees.leaf", H5T_STD_I32LE, 8, how);
+    H5Pclose(how);
+}
+
+static void chunk_it(hid_t file)
+{
+    hid_t how = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(how, 1, &(hsize_t){8});
+    add_set(file, "payload/trees.leaf", H5T_STD_I32LE, 8, how);
+    H5Pclose(how);
+}
+
+static void swell(hid_t file)
+{
+    hid_t how = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_alloc_time(how, H5D_ALLOC_TIME_LATE);
+    add_set(file, "payload/trees.leaf", H5T_STD_I32LE, (hsize_t)1 << 60, how);
+    H5Pclose(how);
+}
+
+static void turn_round(hid_t file)
+{
+    add_set(file, "payload/trees.leaf", H5T_STD_I32BE, 8, H5P_DEFAULT);
+}
+
+static void add_array(hid_t file)
+{
+    add_set(file, "payload/trees.more", H5T_STD_I32LE, 8, H5P_DEFAULT);
+}
+
+static void add_group(hid_t file)
+{
+    H5Gclose(H5Gcreate2(file, "more", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+}
+
+static void nest_group(hid_t file)
+{
+    H5Gclose(H5Gcreate2(file, "payload/more", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+}
+
+static void drop_digest(hid_t file)
+{
+    hid_t group = H5Gopen2(file, "payload", H5P_DEFAULT);
+    H5Adelete(group, "sha256");
+    H5Gclose(group);
+}
+
+static void drop_provenance(hid_t file)
+{
+    H5Ldelete(file, "provenance", H5P_DEFAULT);
+}
+
+static void hostile_files_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*change)(hid_t file);
+        const char *id;
+    } evils[] = {
+        {link_out, "lake-16"},    {link_softly, "lake-16"},  {store_outside, "lake-16"},    {chunk_it, "model-03"},
+        {swell, "lake-16"},       {turn_round, "model-03"},  {add_array, "model-03"},       {add_group, "model-03"},
+        {nest_group, "model-03"}, {drop_digest, "model-03"}, {drop_provenance, "model-03"},
+    };
+    TreesModel m = forest_make(TREES_SYMMETRIC, 3, 2, 2, 3);
+    DataInputs inputs = forest_inputs(3, 2);
+    dp_buf image = {0};
+    Model *model = NULL;
+    forest_image(&image, &m, &inputs, provenance);
+    reseal(&image, leave);
+    assert_ok(model_load(&model, NULL, path, NULL));
+    model_free(&model);
+    for (size_t i = 0; i < sizeof evils / sizeof *evils; i++) {
+        reseal(&image, evils[i].change);
+        assert_int_equal(model_load(&model, NULL, path, NULL), DP_ERR_DATA);
+        if (strcmp(dp_error_last()->id, evils[i].id) != 0)
+            fail_msg("evil %zu: [%s] %s", i, dp_error_last()->id, dp_error_last()->text);
+        assert_non_null(strstr(dp_error_last()->text, path));
+        assert_null(model);
+    }
+    dp_buf_free(&image);
+    data_inputs_free(&inputs);
+    trees_model_free(&m);
+}
+
 static void packed_arrays_come_back_or_are_refused(void **state)
 {
     (void)state;
@@ -245,11 +384,9 @@ static int clean(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_written_comes_back),
-        cmocka_unit_test(the_digest_is_of_the_payload_alone),
-        cmocka_unit_test(every_flip_and_every_cut_is_found),
-        cmocka_unit_test(forged_arrays_are_refused),
-        cmocka_unit_test(packed_arrays_come_back_or_are_refused),
+        cmocka_unit_test(what_is_written_comes_back),        cmocka_unit_test(the_digest_is_of_the_payload_alone),
+        cmocka_unit_test(every_flip_and_every_cut_is_found), cmocka_unit_test(forged_arrays_are_refused),
+        cmocka_unit_test(hostile_files_are_refused),         cmocka_unit_test(packed_arrays_come_back_or_are_refused),
     };
     return cmocka_run_group_tests(tests, make, clean);
 }
