@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -215,6 +216,7 @@ static void one_of_many_gets_it(void **state)
         if ((child[i] = fork()) == 0) {
             Run *run = NULL;
             char c;
+            prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
             if (read(start[0], &c, 1) != 1)
                 _exit(1);
             dp_status st = run_open(&run, folder, "train", "risk", &inputs, "", comm);
