@@ -19,9 +19,12 @@ extern const size_t ingest_sections_n;
 
 typedef struct IngestOptions IngestOptions;
 
-/* Local. Reads the bound config; adds faults to it (a time without a format, rows.id that is no column). */
+/* Local. Reads the config; adds faults to it (a time without a format, rows.id that is no column) and then fails. The
+ * config must outlive the options. */
 dp_status ingest_options(IngestOptions **options, Config *config);
 void ingest_options_free(IngestOptions **options);
+/* Local. from.files: names or patterns, relative to the inbox. */
+CfgList ingest_patterns(const IngestOptions *options);
 /* Local. The schema of the table that the config makes. */
 const LakeSchema *ingest_schema(const IngestOptions *options);
 
