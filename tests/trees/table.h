@@ -1,5 +1,5 @@
-/* tests/trees/table.h -- a seeded table for the tests of training, dealt out over ranks in any way, and a digest of all
- * learned arrays. */
+/* tests/trees/table.h -- a seeded table for the tests of training (made without libm: the same bits everywhere), dealt
+ * out over ranks in any way, and a digest of all learned arrays. */
 #ifndef DIPPER_TEST_TREES_TABLE_H
 #define DIPPER_TEST_TREES_TABLE_H
 
@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "comm/comm.h"
+#include "device/tree_math.h"
 #include "trees/trees.h"
 
 /* Columns of floats with labels that depend on some of them. */
@@ -42,7 +43,7 @@ static inline float table_value(uint64_t seed, int f, uint64_t row)
     case 0:
         return (float)u;
     case 1: /* heavy tail, with missing values */
-        return v < 0.2 ? NAN : (float)exp(6 * u);
+        return v < 0.2 ? NAN : (float)(1 / (0.0025 + u));
     case 2: /* few values */
         return (float)(int)(u * 7);
     case 3: /* both signs, zeros of both signs */
@@ -70,7 +71,7 @@ static inline void table_draw(Table *table, int64_t n, int features, uint64_t se
         double z = 3 * table->value[i] - 3, v = features > 1 ? table->value[n + i] : 0;
         z += isnan(v) ? 1.5 : v > 50 ? 1 : -1;
         z += features > 2 && (int)table->value[2 * n + i] == 3 ? 2 : 0;
-        table->label[i] = dp_random_unit(seed, 1, row) < 1 / (1 + exp(-z));
+        table->label[i] = dp_random_unit(seed, 1, row) < tree_sigmoid(z);
         table->part[i] = (uint8_t)(i % 9 == 0 ? 1 : i % 31 == 0 ? 2 : 0);
         table->row[i] = row;
     }
