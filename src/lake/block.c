@@ -37,14 +37,24 @@ static dp_status misfit(const Reader *reader, const char *column, const char *wh
 
 /* ---- dictionaries ---- */
 
-static dp_status dict_add(DictBuf *dict, const char *text, uint32_t width)
+/* n texts of one width, padded with zeros, behind those that are there. */
+static dp_status dict_add(DictBuf *dict, const char *text, size_t n, uint32_t width)
 {
-    size_t size = strnlen(text, width);
-    if (dict->bytes.size + size > UINT32_MAX)
+    DP_TRY(dp_buf_reserve(&dict->bytes, n * width));
+    DP_TRY(dp_buf_reserve(&dict->offset, n * sizeof(uint32_t)));
+    if (dict->bytes.size + n * width > UINT32_MAX)
         return dp_fail(DP_ERR_DATA, "lake-18", "a dictionary holds more than 4 GiB of text");
-    if (size > 0)
-        DP_TRY(dp_buf_add(&dict->bytes, text, size));
-    return dp_buf_add(&dict->offset, &(uint32_t){(uint32_t)dict->bytes.size}, sizeof(uint32_t));
+    char *out = dict->bytes.data + dict->bytes.size;
+    uint32_t *offset = (uint32_t *)(void *)(dict->offset.data + dict->offset.size);
+    for (size_t i = 0; i < n; i++, text += width) {
+        uint32_t size = 0;
+        for (; size < width && text[size]; size++)
+            *out++ = text[size];
+        offset[i] = (uint32_t)(out - dict->bytes.data);
+    }
+    dict->bytes.size = (size_t)(out - dict->bytes.data);
+    dict->offset.size += n * sizeof(uint32_t);
+    return DP_OK;
 }
 
 dp_status dict_read(DictBuf *dict, Codec *codec, const Reader *reader, const char *prefix, const char *column)
@@ -57,13 +67,12 @@ dp_status dict_read(DictBuf *dict, Codec *codec, const Reader *reader, const cha
     if (s && (s->kind != STREAM_DICTIONARY || s->elements == 0 || s->elements > UINT32_MAX))
         return misfit(reader, column, "has no dictionary");
     if (!s)
-        DP_TRY(dict_add(dict, "", 1));
+        DP_TRY(dict_add(dict, "", 1, 1));
     for (uint32_t c = 0; s && c < s->chunks; c++) {
         uint64_t left = s->elements - (uint64_t)c * s->chunk;
         DP_TRY(dp_buf_reserve(&codec->spare, (size_t)s->chunk * s->width));
         DP_TRY(codec_read(codec, reader->fd, reader->index, s, c, codec->spare.data, reader->path));
-        for (uint32_t i = 0; i < s->chunk && i < left; i++)
-            DP_TRY(dict_add(dict, codec->spare.data + (size_t)i * s->width, s->width));
+        DP_TRY(dict_add(dict, codec->spare.data, left < s->chunk ? left : s->chunk, s->width));
     }
     DP_TRY(dp_buf_reserve(&dict->bytes, 1));
     dict->dict.n = s ? (uint32_t)s->elements : 1;

@@ -192,7 +192,7 @@ static dp_status choose(LakeScan *scan, Slot *slot, const Part *part, Codec *cod
         int64_t bit = first_row + i - versions->first;
         keep[i] &= versions->bits[bit >> 5] >> (bit & 31) & 1;
     }
-    if (scan->hide_deleted)
+    if (scan->hide_deleted && part->reader.index->deleted > 0)
         DP_TRY(drop_deleted(keep, slot, part, codec, block, rows));
     if (scan->recorded >= 0) {
         const int64_t *recorded = slot->value[scan->recorded].values.time;
@@ -260,9 +260,10 @@ static dp_status list_kept(Slot *slot, int32_t rows, int64_t first_row, int32_t 
     return DP_OK;
 }
 
-static bool chooses(const LakeScan *scan)
+static bool chooses(const LakeScan *scan, const Part *part)
 {
-    return scan->versions || scan->hide_deleted || scan->recorded >= 0 || scan->where.n > 0;
+    return scan->versions || (scan->hide_deleted && part->reader.index->deleted > 0) || scan->recorded >= 0 ||
+           scan->where.n > 0;
 }
 
 /* Delete marks of the rows that stay. */
@@ -291,7 +292,7 @@ dp_status fetch_block(LakeScan *scan, Slot *slot, Codec *codec, int64_t b)
     if (!may_hold(scan, part, block))
         return DP_OK;
     DP_TRY(read_needs(scan, slot, part, codec, true, block));
-    if (chooses(scan)) {
+    if (chooses(scan, part)) {
         DP_TRY(dp_buf_reserve(&slot->keep, (size_t)rows));
         memset(slot->keep.data, 1, (size_t)rows);
         DP_TRY(choose(scan, slot, part, codec, block, first_row));
