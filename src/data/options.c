@@ -22,6 +22,6 @@ const CfgRow split_rows[] = {
     {.key = NULL}};
 
 const CfgRow encode_rows[] = {{"prior_weight", CFG_REAL, CFG_AT(EncodeOptions, prior_weight), .min = 0.001, .max = 1e6,
-                               .def = "10", .unit = "rows",
+                               .def = "30", .unit = "rows",
                                .help = "how much the base rate weighs in a category's hit rate"},
                               {.key = NULL}};
