@@ -340,3 +340,31 @@ done:
     dp_free(&out);
     return st;
 }
+
+dp_status comm_sample(const Comm *comm, const CommOrder *order, char **samples, int64_t *n)
+{
+    enum { SAMPLES = 64 };
+    int64_t total = order->n, step, count;
+    char *mine = NULL;
+    size_t *starts = NULL;
+    dp_status st = DP_OK;
+    *samples = NULL;
+    comm_sum_i64(comm, &total, 1);
+    step = total / ((int64_t)comm->size * SAMPLES) + 1;
+    count = (order->n + step - 1) / step;
+    if ((st = dp_new_bytes(&mine, (size_t)count, order->size)) == DP_OK)
+        st = dp_new(&starts, (size_t)comm->size + 1);
+    DP_GO_ALL(comm, st);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t first = i * step, last = order->n - first < step ? order->n - 1 : first + step - 1;
+        order->sample(mine + (size_t)i * order->size, order->items, first + (last - first) / 2);
+    }
+    DP_GO(comm_collect_any(comm, mine, (size_t)count * order->size, samples, starts));
+    *n = (int64_t)(starts[comm->size] / order->size);
+    if (*n > 1)
+        qsort(*samples, (size_t)*n, order->size, order->compare);
+done:
+    dp_free(&mine);
+    dp_free(&starts);
+    return st;
+}

@@ -73,6 +73,19 @@ dp_status comm_share_any(const Comm *comm, char **data, size_t *bytes, int root)
  * what came, in rank order; got_bytes [size] says how much from each. Works past 2 GiB. Fails AGAIN, agreed. */
 dp_status comm_exchange(const Comm *comm, const void *send, const size_t *send_bytes, char **got, size_t *got_bytes);
 
+/* Items that ascend, on each rank. */
+typedef struct CommOrder {
+    const void *items;
+    int64_t n;
+    size_t size;                                                /* of a sample in bytes */
+    void (*sample)(void *sample, const void *items, int64_t i); /* what item i is compared by */
+    int (*compare)(const void *a, const void *b);               /* two samples, as for qsort */
+} CommOrder;
+/* Collective. Regularly spaced samples of all ranks' items, about 64 a rank, sorted, the same on every rank: their
+ * order statistics cut the items into stretches of about equal length (sample sort). *samples (free with dp_free)
+ * [*n][size]. Fails AGAIN, agreed. */
+dp_status comm_sample(const Comm *comm, const CommOrder *order, char **samples, int64_t *n);
+
 extern const dp_help_row comm_help[];
 
 #endif

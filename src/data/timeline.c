@@ -6,7 +6,7 @@
 
 #include "data_priv.h"
 
-enum { SAMPLES = 64, DIGIT = 11, DIGITS = 1 << DIGIT };
+enum { DIGIT = 11, DIGITS = 1 << DIGIT };
 
 /* ---- sorting by time on one rank ---- */
 
@@ -92,40 +92,31 @@ static int64_t first_time(const int64_t *times, int64_t n, int64_t time, bool af
     return low;
 }
 
+static void sample_time(void *sample, const void *items, int64_t i)
+{
+    *(int64_t *)sample = ((const int64_t *)items)[i];
+}
+
 /* Collective. cut [ranks]; cut[0] is before everything. */
 static dp_status choose_cuts(Cut *cut, const int64_t *times, int64_t n, const Comm *comm)
 {
     int ranks = comm_size(comm);
-    int64_t total = n, step, n_samples;
-    int64_t *samples = NULL;
-    size_t *starts = NULL;
+    CommOrder order = {.items = times, .n = n, .size = sizeof *times, .sample = sample_time, .compare = compare_times};
     char *all = NULL;
-    dp_status st = DP_OK;
-    comm_sum_i64(comm, &total, 1);
-    step = total / ((int64_t)ranks * SAMPLES) + 1;
-    n_samples = (n + step - 1) / step;
-    if ((st = dp_new(&starts, (size_t)ranks + 1)) == DP_OK)
-        st = dp_new(&samples, (size_t)n_samples);
-    DP_GO_ALL(comm, st);
-    for (int64_t i = 0; i < n_samples; i++)
-        samples[i] = times[i * step + (n - 1 - i * step < step ? (n - 1 - i * step) / 2 : step / 2)];
-    DP_GO(comm_collect_any(comm, samples, (size_t)n_samples * sizeof *samples, &all, starts));
-    int64_t *every = (int64_t *)(void *)all, n_every = (int64_t)(starts[ranks] / sizeof *every);
-    qsort(every, (size_t)n_every, sizeof *every, compare_times);
+    int64_t n_all = 0;
+    DP_TRY(comm_sample(comm, &order, &all, &n_all));
+    const int64_t *every = (const int64_t *)(const void *)all;
     for (int r = 0; r < ranks; r++) {
-        int64_t at = n_every * r / ranks;
+        int64_t at = n_all * r / ranks;
         cut[r] = (Cut){.time = INT64_MIN, .whole = 1};
-        if (r == 0 || n_every == 0)
+        if (r == 0 || n_all == 0)
             continue;
-        cut[r].time = every[at];
-        cut[r].part = at - first_time(every, n_every, every[at], false);
-        cut[r].whole = first_time(every, n_every, every[at], true) - (at - cut[r].part);
+        int64_t first = first_time(every, n_all, every[at], false);
+        cut[r] =
+            (Cut){.time = every[at], .part = at - first, .whole = first_time(every, n_all, every[at], true) - first};
     }
-done:
-    dp_free(&samples);
-    dp_free(&starts);
     dp_free(&all);
-    return st;
+    return DP_OK;
 }
 
 /* How many of my times go to each rank. */

@@ -13,9 +13,9 @@ void metric_groups_free(MetricGroups *groups)
     groups->n = 0;
 }
 
-static MetricPoint group_point(const void *items, int64_t i)
+static void group_point(void *point, const void *items, int64_t i)
 {
-    return (MetricPoint){.key = ((const MetricGroup *)items)[i].key};
+    *(MetricPoint *)point = (MetricPoint){.key = ((const MetricGroup *)items)[i].key};
 }
 
 /* Merges the sorted keys of hits and of misses into groups. */

@@ -40,11 +40,12 @@ typedef struct MetricPoint {
 
 /* Local. Sorts n items of `size` (4, 24) bytes that begin with their 32-bit key, stably. spare: room for n items. */
 void metric_sort_by_key(void *items, void *spare, int64_t n, size_t size);
-/* Collective. Where the order is cut so that each of the ranks gets about as many items. point(items, i) is the place
- * of my item i, ascending. *cuts [size + 1] (free with dp_free): rank r's stretch of my items is cuts[r] .. cuts[r + 1]
- * - 1. Equal points go to one rank. */
-dp_status metric_cuts(int64_t **cuts, const void *items, int64_t n, MetricPoint (*point)(const void *items, int64_t i),
-                      const Comm *comm);
+/* Writes the MetricPoint of item i. */
+typedef void (*MetricSample)(void *point, const void *items, int64_t i);
+/* Collective. Where the order is cut so that each of the ranks gets about as many items. My items ascend by their
+ * points. *cuts [size + 1] (free with dp_free): rank r's stretch of my items is cuts[r] .. cuts[r + 1] - 1. Equal
+ * points go to one rank. */
+dp_status metric_cuts(int64_t **cuts, const void *items, int64_t n, MetricSample sample, const Comm *comm);
 /* Collective. Sends items cuts[r] .. cuts[r+1]-1 to rank r. *got (free with dp_free) holds what came, in rank order;
  * got_n [size] items from each. */
 dp_status metric_deal(void *got, int64_t *got_n, const void *items, size_t size, const int64_t *cuts, const Comm *comm);

@@ -3,9 +3,7 @@
 
 #include <stdlib.h>
 
-/* Samples a rank, on average, from which the cuts are chosen: each rank's stretch is then within a few per cent of its
- * fair share. */
-enum { SAMPLES = 64, DIGIT = 11, DIGITS = 1 << DIGIT };
+enum { DIGIT = 11, DIGITS = 1 << DIGIT };
 
 /* Least significant digit first: three stable passes of 11 bits. The size is a constant in each call, so the copies
  * become plain moves. */
@@ -59,14 +57,14 @@ static int compare_points(const void *a, const void *b)
     return (x->row > y->row) - (x->row < y->row);
 }
 
-/* The first of my items at or after `point`. */
-static int64_t first_at(const void *items, int64_t n, MetricPoint (*point)(const void *, int64_t),
-                        const MetricPoint *cut)
+/* The first of my items at or after the cut. */
+static int64_t first_at(const void *items, int64_t n, MetricSample sample, const MetricPoint *cut)
 {
     int64_t low = 0, high = n;
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
-        MetricPoint p = point(items, middle);
+        MetricPoint p;
+        sample(&p, items, middle);
         if (compare_points(&p, cut) < 0)
             low = middle + 1;
         else
@@ -75,37 +73,23 @@ static int64_t first_at(const void *items, int64_t n, MetricPoint (*point)(const
     return low;
 }
 
-dp_status metric_cuts(int64_t **cuts, const void *items, int64_t n, MetricPoint (*point)(const void *items, int64_t i),
-                      const Comm *comm)
+dp_status metric_cuts(int64_t **cuts, const void *items, int64_t n, MetricSample sample, const Comm *comm)
 {
     int size = comm_size(comm);
-    int64_t total = n, step, n_samples;
-    MetricPoint *samples = NULL;
-    size_t *starts = NULL;
+    CommOrder order = {
+        .items = items, .n = n, .size = sizeof(MetricPoint), .sample = sample, .compare = compare_points};
     char *all = NULL;
-    dp_status st = DP_OK;
-    comm_sum_i64(comm, &total, 1);
-    step = total / ((int64_t)size * SAMPLES) + 1;
-    n_samples = size > 1 ? (n + step - 1) / step : 0;
-    if ((st = dp_new(cuts, (size_t)size + 1)) == DP_OK && (st = dp_new(&starts, (size_t)size + 1)) == DP_OK)
-        st = dp_new(&samples, (size_t)n_samples);
-    DP_GO_ALL(comm, st);
+    int64_t n_all = 0;
+    DP_TRY_ALL(comm, dp_new(cuts, (size_t)size + 1));
     (*cuts)[size] = n;
     if (size == 1)
-        goto done;
-    for (int64_t i = 0; i < n_samples; i++)
-        samples[i] = point(items, i * step + (n - 1 - i * step < step ? (n - 1 - i * step) / 2 : step / 2));
-    DP_GO(comm_collect_any(comm, samples, (size_t)n_samples * sizeof *samples, &all, starts));
-    MetricPoint *every = (MetricPoint *)(void *)all;
-    size_t n_every = starts[size] / sizeof *every;
-    qsort(every, n_every, sizeof *every, compare_points);
+        return DP_OK;
+    DP_TRY(comm_sample(comm, &order, &all, &n_all));
+    const MetricPoint *every = (const MetricPoint *)(const void *)all;
     for (int r = 1; r < size; r++)
-        (*cuts)[r] = n_every ? first_at(items, n, point, &every[n_every * (size_t)r / (size_t)size]) : n;
-done:
-    dp_free(&samples);
-    dp_free(&starts);
+        (*cuts)[r] = n_all ? first_at(items, n, sample, &every[n_all * r / size]) : n;
     dp_free(&all);
-    return st;
+    return DP_OK;
 }
 
 dp_status metric_deal(void *got, int64_t *got_n, const void *items, size_t size, const int64_t *cuts, const Comm *comm)

@@ -13,10 +13,10 @@ void metric_sorted_free(MetricSorted *sorted)
     *sorted = (MetricSorted){0};
 }
 
-static MetricPoint record_point(const void *items, int64_t i)
+static void record_point(void *point, const void *items, int64_t i)
 {
     const MetricRecord *r = (const MetricRecord *)items + i;
-    return (MetricPoint){.key = r->key, .row = r->row};
+    *(MetricPoint *)point = (MetricPoint){.key = r->key, .row = r->row};
 }
 
 /* Equal scores: by row identity. Should two rows share one, by what they are, so that the order is still one. */

@@ -80,12 +80,59 @@ static void exact_sums_ignore_order(void **state)
     assert_true(isnan(exact_value(&tiny)));
 }
 
+static void take_number(void *sample, const void *items, int64_t i)
+{
+    *(int64_t *)sample = ((const int64_t *)items)[i];
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Rank r holds r + 1 of so many thirds of the numbers 0 .. : the samples' order statistics are those of all. */
+static void samples_cut_evenly(void **state)
+{
+    (void)state;
+    enum { N = 30000 };
+    static int64_t items[N];
+    int size = comm_size(comm);
+    int64_t n = 0, n_samples = 0, bytes = 0;
+    char *samples = NULL;
+    for (int64_t i = 0; i < N; i++)
+        if ((int)(i * i % (size * (size + 1) / 2)) >= comm_rank(comm) * (comm_rank(comm) + 1) / 2 &&
+            (int)(i * i % (size * (size + 1) / 2)) < (comm_rank(comm) + 1) * (comm_rank(comm) + 2) / 2)
+            items[n++] = i;
+    CommOrder order = {
+        .items = items, .n = n, .size = sizeof *items, .sample = take_number, .compare = compare_numbers};
+    assert_ok(comm_sample(comm, &order, &samples, &n_samples));
+    assert_true(n_samples >= 50 * size && n_samples <= 64 * size + size);
+    const int64_t *all = (const int64_t *)(const void *)samples;
+    for (int64_t k = 1; k < n_samples; k++)
+        assert_true(all[k] > all[k - 1]);
+    for (int64_t k = 0; k < n_samples; k++)
+        assert_true(llabs(all[k] - N * k / n_samples) < N / 32);
+    for (int64_t k = 0; k < n_samples; k++)
+        bytes += all[k] * (k + 1);
+    int64_t least = bytes, most = bytes;
+    comm_min_i64(comm, &least, 1);
+    comm_max_i64(comm, &most, 1);
+    assert_int_equal(least, most);
+    dp_free(&samples);
+    order.n = 0;
+    assert_ok(comm_sample(comm, &order, &samples, &n_samples));
+    assert_int_equal(n_samples, 0);
+    dp_free(&samples);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_failure_is_everyones),
         cmocka_unit_test(blocks_reach_their_rank),
         cmocka_unit_test(exact_sums_ignore_order),
+        cmocka_unit_test(samples_cut_evenly),
     };
     if (comm_open(&comm, NULL) != DP_OK)
         return 1;
