@@ -70,7 +70,8 @@ static dp_status add_code(IngestDict *d, const char *text, uint32_t size, uint64
         DP_TRY(dp_resize(&d->bytes, d->bytes_room, room));
         d->bytes_room = room;
     }
-    memcpy(d->bytes + used, text, size);
+    if (size > 0)
+        memcpy(d->bytes + used, text, size);
     d->first[d->n] = place;
     d->bad[d->n] = BAD_NOT;
     d->offset[d->n++] = (uint32_t)used;

@@ -185,16 +185,20 @@ done:
     return st;
 }
 
-/* What the delivery takes on disk. */
-static dp_status measure(IngestResult *result, const char *lake, const char *table, const Comm *comm)
+/* The delivery as the table tells it: what it takes on disk, and in which snapshot it came. */
+static dp_status look_up(IngestResult *result, const char *lake, const char *table, const dp_digest *source,
+                         const Comm *comm)
 {
-    char address[160];
     LakeTable *t = NULL;
     size_t n = 0;
-    snprintf(address, sizeof address, "%s@%lld", table, (long long)result->snapshot);
-    DP_TRY(lake_open(&t, lake, address, comm));
+    DP_TRY(lake_open(&t, lake, table, comm));
     const LakeDelivery *delivery = lake_deliveries(t, &n);
-    result->bytes_out = n > 0 ? delivery[0].bytes : 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!dp_digest_same(&delivery[i].source, source))
+            continue;
+        result->bytes_out = result->known ? 0 : delivery[i].bytes;
+        result->snapshot = delivery[i].snapshot;
+    }
     lake_close(&t);
     return DP_OK;
 }
@@ -209,12 +213,14 @@ dp_status ingest_files(IngestResult *result, const IngestOptions *options, const
     DP_GO(ingest_plan(&plan, options, lake, files, n_files, comm));
     DP_GO(lake_write(&w.writer, lake, table, &options->schema, compress, threads, &plan.source, &result->known, comm));
     result->bytes_in = plan.bytes;
-    if (result->known)
+    if (result->known) {
+        DP_GO(look_up(result, lake, table, &plan.source, comm));
         goto done;
+    }
     DP_GO_ALL(comm, ingest_segment_build(&w.segment, options, threads));
     DP_GO(run(&w));
     DP_GO(finish(result, &w));
-    DP_GO(measure(result, lake, table, comm));
+    DP_GO(look_up(result, lake, table, &plan.source, comm));
 done:
     ingest_source_close(&w.source);
     ingest_segment_free(&w.segment);

@@ -32,7 +32,7 @@ typedef struct IngestResult {
     bool known;        /* this delivery is in the table already: nothing was added */
     int64_t rows, bad; /* rows added (tombstones included); rows put aside */
     int64_t bytes_in, bytes_out;
-    int64_t snapshot;
+    int64_t snapshot; /* that the delivery came with; of the earlier one where it is known */
     double read_s, write_s, sync_s;
     const char *worst_reason; /* the most frequent reason of bad rows, NULL */
 } IngestResult;

@@ -4,7 +4,6 @@
 #include "ingest/ingest_priv.h"
 
 #include <omp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +24,7 @@ typedef struct Piece {
     int64_t *text_size;
     BadEntry *bad;
     size_t n_bad, bad_room;
+    bool too_many; /* more than are kept */
 } Piece;
 
 /* A dictionary as it is written. */
@@ -245,6 +245,7 @@ static dp_status cut(IngestSegment *s, const char *file, const IngestText *text)
         p->most = lines;
         p->good = 0;
         p->n_bad = 0;
+        p->too_many = false;
         line += lines;
         base += lines;
         at = end;
@@ -261,11 +262,8 @@ static dp_status note_bad(Piece *p, const IngestWorker *w, const char *text, boo
     size_t at = 0, n = 0;
     for (int32_t r = 0; r < rows->n; r++)
         n += rows->bad[r] != BAD_NOT;
-    if (n > INGEST_BAD_PIECE) {
-        char first[96];
-        snprintf(first, sizeof first, "in the piece that begins with line %lld", (long long)p->line);
-        return ingest_bad_too_many(first);
-    }
+    p->too_many = n > INGEST_BAD_PIECE;
+    n = n < INGEST_BAD_PIECE ? n : INGEST_BAD_PIECE;
     if (n > p->bad_room) {
         p->bad_room = 0;
         dp_free(&p->bad);
@@ -273,7 +271,7 @@ static dp_status note_bad(Piece *p, const IngestWorker *w, const char *text, boo
         p->bad_room = n + n / 4;
     }
     bool as_was = recoded && rows->n_was == (size_t)rows->n;
-    for (int32_t r = 0; n > 0 && r < rows->n; r++) {
+    for (int32_t r = 0; p->n_bad < n && r < rows->n; r++) {
         if (rows->bad[r] == BAD_NOT)
             continue;
         uint32_t start = as_was ? rows->was[2 * r] : recoded ? 0 : rows->raw[r];
@@ -554,6 +552,8 @@ static dp_status put_aside(IngestSegment *s, const char *file, const char *text,
                 row.column = s->options->schema.columns[e->column].name;
             DP_TRY(ingest_bad_add(bad, order, &row, reason, writer));
         }
+        if (p->too_many)
+            return ingest_bad_too_many(bad->first[0].text);
     }
     return DP_OK;
 }

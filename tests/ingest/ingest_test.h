@@ -121,7 +121,8 @@ static inline void print_value(dp_buf *out, const LakeValues *v, int32_t r)
         assert_ok(isnan(v->number32[r]) ? DP_OK : dp_buf_print(out, "%.9g", (double)v->number32[r]));
         break;
     case LAKE_TIME:
-        dp_time_print(time, v->time[r]);
+        if (v->time[r] != DP_TIME_MISSING)
+            dp_time_print(time, v->time[r]);
         assert_ok(v->time[r] == DP_TIME_MISSING ? DP_OK : dp_buf_text(out, time));
         break;
     case LAKE_LABEL:
