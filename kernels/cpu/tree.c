@@ -96,7 +96,7 @@ static void empty_cells(const DeviceContext *context, const TreeHistogram *job, 
     for (int j = 0; j < block->n; j++)
         context->cpu->flush(cells + (size_t)j * CELL_BINS * size, job->levels,
                             job->features->at[first + j + 1] - job->features->at[first + j],
-                            tree_cells(job->out, job->features, first + j, job->nodes, node));
+                            job->out + tree_cell(job->features, 0, first + j, job->nodes, node));
     atomic_flag_clear_explicit(taken, memory_order_release);
 }
 
@@ -148,23 +148,17 @@ static void histogram(const DeviceContext *context, const TreeHistogram *job)
     }
 }
 
-static int64_t cell(const TreeFeatures *features, int first, int j, int nodes, int k)
-{
-    int64_t bins = features->at[j + 1] - features->at[j];
-    return 2 * ((int64_t)(features->at[j] - features->at[first]) * nodes + k * bins);
-}
-
 static void siblings(const DeviceContext *context, const TreeSiblings *job)
 {
     const TreeFeatures *features = job->features;
-#pragma omp parallel for num_threads(context->threads) schedule(static)
+#pragma omp parallel for num_threads(context->threads) if (job->siblings > 1) schedule(static)
     for (int j = job->first; j < job->last; j++)
         for (int i = 0; i < job->siblings; i++) {
             const TreeSibling *s = &job->sibling[i];
-            const int64_t *parent = job->parents + cell(features, job->first, j, job->n_parents, s->parent);
-            const int64_t *built = job->built + cell(features, job->first, j, job->n_built, s->built);
-            int64_t *restrict smaller = job->out + cell(features, job->first, j, job->n_out, s->smaller);
-            int64_t *restrict larger = job->out + cell(features, job->first, j, job->n_out, s->larger);
+            const int64_t *parent = job->parents + tree_cell(features, job->first, j, job->n_parents, s->parent);
+            const int64_t *built = job->built + tree_cell(features, job->first, j, job->n_built, s->built);
+            int64_t *restrict smaller = job->out + tree_cell(features, job->first, j, job->n_out, s->smaller);
+            int64_t *restrict larger = job->out + tree_cell(features, job->first, j, job->n_out, s->larger);
             for (int c = 0; c < 2 * (features->at[j + 1] - features->at[j]); c++) {
                 smaller[c] = built[c];
                 larger[c] = parent[c] - built[c];
@@ -176,7 +170,7 @@ static void siblings(const DeviceContext *context, const TreeSiblings *job)
 
 static CpuScore score_job(const TreeScores *job, int j, int k)
 {
-    return (CpuScore){.cells = job->histogram + cell(job->features, job->first, j, job->nodes, k),
+    return (CpuScore){.cells = job->histogram + tree_cell(job->features, job->first, j, job->nodes, k),
                       .bins = job->features->at[j + 1] - job->features->at[j],
                       .g_unit = job->g_unit,
                       .h_unit = job->h_unit,
@@ -207,7 +201,7 @@ static TreeSplit best_of(const DeviceContext *context, const TreeScores *job, in
 
 static void best_splits(const DeviceContext *context, const TreeScores *job, TreeSplit *best)
 {
-#pragma omp parallel for num_threads(context->threads) schedule(dynamic)
+#pragma omp parallel for num_threads(context->threads) if (job->nodes > 1) schedule(dynamic)
     for (int k = 0; k < job->nodes; k++) {
         best[k] = (TreeSplit){0, 0};
         for (int j = job->first; j < job->last; j++) {
@@ -244,9 +238,18 @@ static void level_scores(const DeviceContext *context, const TreeScores *job, do
 
 /* ---- rows to leaves ---- */
 
+/* Is it enough work for more than one thread? */
+static bool many_rows(const TreeCut *cut, int cuts)
+{
+    int64_t rows = 0;
+    for (int c = 0; c < cuts; c++)
+        rows += cut[c].segment.count;
+    return rows > PIECE;
+}
+
 static void partition(const DeviceContext *context, const TreePartition *job)
 {
-#pragma omp parallel for num_threads(context->threads) schedule(dynamic)
+#pragma omp parallel for num_threads(context->threads) if (many_rows(job->cut, job->cuts)) schedule(dynamic)
     for (int c = 0; c < job->cuts; c++) {
         TreeCut *cut = &job->cut[c];
         uint32_t *index = job->index + cut->segment.begin, *right = job->scratch + cut->segment.begin;
@@ -258,7 +261,7 @@ static void partition(const DeviceContext *context, const TreePartition *job)
 
 static void assign(const DeviceContext *context, const TreeAssign *job)
 {
-#pragma omp parallel for num_threads(context->threads) schedule(dynamic)
+#pragma omp parallel for num_threads(context->threads) if (many_rows(job->cut, job->cuts)) schedule(dynamic)
     for (int c = 0; c < job->cuts; c++) {
         const TreeCut *cut = &job->cut[c];
         const uint32_t *index = job->index + cut->segment.begin;

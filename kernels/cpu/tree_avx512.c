@@ -117,14 +117,4 @@ static int64_t loop_partition(const uint8_t *column, int bin, bool missing_right
 
 #include "kernels/cpu/tree_loops_body.h"
 
-const CpuLoops cpu_loops_avx512 = {
-    .name = "avx512",
-    .bin = loop_bin,
-    .gradients = loop_gradients,
-    .fixed_gradients = loop_fixed_gradients,
-    .count = loop_count,
-    .flush = loop_flush,
-    .scores = loop_scores,
-    .partition = loop_partition,
-    .add_leaves = loop_add_leaves,
-};
+const CpuLoops cpu_loops_avx512 = LOOPS_TABLE("avx512");

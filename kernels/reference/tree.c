@@ -59,18 +59,11 @@ static void histogram(const DeviceContext *context, const TreeHistogram *job)
         for (int64_t i = job->segment[s].begin; i < job->segment[s].begin + job->segment[s].count; i++)
             for (int j = 0; j < features->n; j++) {
                 uint32_t row = job->index[i];
-                int64_t *cells = tree_cells(job->out, features, j, job->nodes, job->segment[s].node);
+                int64_t *cells = job->out + tree_cell(features, 0, j, job->nodes, job->segment[s].node);
                 uint8_t b = job->bins->column[features->id[j] * job->bins->pitch + row];
                 cells[2 * b] += (int32_t)job->pair[row] >> 16;
                 cells[2 * b + 1] += job->pair[row] & 0xFFFF;
             }
-}
-
-/* The first cell of feature j and node k in an array that holds features `first` and on. */
-static int64_t cell(const TreeFeatures *features, int first, int j, int nodes, int k)
-{
-    int64_t bins = features->at[j + 1] - features->at[j];
-    return 2 * ((int64_t)(features->at[j] - features->at[first]) * nodes + k * bins);
 }
 
 static void siblings(const DeviceContext *context, const TreeSiblings *job)
@@ -79,10 +72,10 @@ static void siblings(const DeviceContext *context, const TreeSiblings *job)
     for (int j = job->first; j < job->last; j++)
         for (int i = 0; i < job->siblings; i++) {
             const TreeSibling *s = &job->sibling[i];
-            const int64_t *parent = job->parents + cell(job->features, job->first, j, job->n_parents, s->parent);
-            const int64_t *built = job->built + cell(job->features, job->first, j, job->n_built, s->built);
-            int64_t *smaller = job->out + cell(job->features, job->first, j, job->n_out, s->smaller);
-            int64_t *larger = job->out + cell(job->features, job->first, j, job->n_out, s->larger);
+            const int64_t *parent = job->parents + tree_cell(job->features, job->first, j, job->n_parents, s->parent);
+            const int64_t *built = job->built + tree_cell(job->features, job->first, j, job->n_built, s->built);
+            int64_t *smaller = job->out + tree_cell(job->features, job->first, j, job->n_out, s->smaller);
+            int64_t *larger = job->out + tree_cell(job->features, job->first, j, job->n_out, s->larger);
             for (int c = 0; c < 2 * (job->features->at[j + 1] - job->features->at[j]); c++) {
                 smaller[c] = built[c];
                 larger[c] = parent[c] - built[c];
@@ -125,7 +118,7 @@ static void best_splits(const DeviceContext *context, const TreeScores *job, Tre
     for (int k = 0; k < job->nodes; k++) {
         best[k] = (TreeSplit){0, 0};
         for (int j = job->first; j < job->last; j++) {
-            const int64_t *cells = job->histogram + cell(job->features, job->first, j, job->nodes, k);
+            const int64_t *cells = job->histogram + tree_cell(job->features, job->first, j, job->nodes, k);
             int bins = job->features->at[j + 1] - job->features->at[j];
             double own = score_of(job, sums_of(cells, 0, bins));
             for (int s = 0; s < bins - 1; s++)
@@ -145,7 +138,7 @@ static void level_scores(const DeviceContext *context, const TreeScores *job, do
         int bins = job->features->at[j + 1] - job->features->at[j];
         double *at = total + 2 * (job->features->at[j] - job->features->at[job->first]);
         for (int k = 0; k < job->nodes; k++) {
-            const int64_t *cells = job->histogram + cell(job->features, job->first, j, job->nodes, k);
+            const int64_t *cells = job->histogram + tree_cell(job->features, job->first, j, job->nodes, k);
             double own = score_of(job, sums_of(cells, 0, bins));
             if (j == job->first)
                 *parent += own;
@@ -235,20 +228,7 @@ static void walk(const DeviceContext *context, const TreeWalk *job)
     }
 }
 
-static void *keep(const DeviceContext *context, const TreeBins *bins)
-{
-    (void)context, (void)bins;
-    return NULL; /* the bins are in this memory already */
-}
-
-static void drop(const DeviceContext *context, void *kept)
-{
-    (void)context, (void)kept;
-}
-
 static const TreeOps tree_ops = {
-    .keep = keep,
-    .drop = drop,
     .bin = bin,
     .transpose = transpose,
     .gradients = gradients,

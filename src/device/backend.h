@@ -57,10 +57,11 @@ typedef struct TreeFeatures {
     const int32_t *id; /* [n] ascending, columns of TreeBins */
     const int32_t *at; /* [n + 1] bins of the features before */
 } TreeFeatures;
-static inline int64_t *tree_cells(int64_t *histogram, const TreeFeatures *features, int j, int nodes, int node)
+/* The first cell of feature j and node k in a histogram that holds features `first` and on. */
+static inline int64_t tree_cell(const TreeFeatures *features, int first, int j, int nodes, int k)
 {
-    int bins = features->at[j + 1] - features->at[j];
-    return histogram + 2 * ((int64_t)features->at[j] * nodes + (int64_t)node * bins);
+    int64_t bins = features->at[j + 1] - features->at[j];
+    return 2 * ((int64_t)(features->at[j] - features->at[first]) * nodes + k * bins);
 }
 
 /* ---- trees: what is asked for ---- */
@@ -197,7 +198,7 @@ typedef struct DeviceContext {
     void *own;                  /* of a plugin */
 } DeviceContext;
 
-/* Complete in reference and cpu. A NULL slot of another backend: it lacks that operation, the cpu's takes its place.
+/* Complete in cpu. A NULL slot of another backend: it lacks that operation, the cpu's takes its place.
  * All pointers are host memory. No operation fails. */
 struct TreeOps {
     /* bins[i] = 0 for NaN, else 1 + the number of borders < values[i]. border [n_borders] ascending. */

@@ -70,11 +70,13 @@ dp_status trees_model_check(const TreesModel *model);
 
 /* The training matrix: N rows of F bins, in the layouts the kernels want. */
 typedef struct TreesMatrix TreesMatrix;
+/* Local. rows: of this rank, 0 .. 2^31 - 129; features 1 .. 2^20 - 1; bins 3 .. TREES_MAX_BINS. The device is borrowed.
+ * Fails USAGE, AGAIN. */
 dp_status trees_matrix_build(TreesMatrix **matrix, int64_t rows, int features, int bins, Device *device);
 void trees_matrix_free(TreesMatrix **matrix);
-/* Collective. Feature f: borders from the values of rows with use[i] != 0 over all ranks (exact equal-count borders;
- * each distinct value its own bin where there are fewer than bins - 1), then all rows binned. values [N] float, NaN
- * missing. */
+/* Collective. Feature f: borders from the values of rows with use[i] != 0 (use NULL: all) over all ranks (exact
+ * equal-count borders; each distinct value its own bin where there are fewer than bins - 1), then all rows binned.
+ * values [N] float, NaN missing. */
 dp_status trees_matrix_set(TreesMatrix *matrix, int feature, const float *values, const uint8_t *use, const Comm *comm);
 
 /* ---- training ---- */
@@ -87,18 +89,22 @@ typedef struct TreesRows {
 } TreesRows;
 
 typedef struct TreesTraining TreesTraining;
-/* Collective. Borrows matrix, rows and device until trees_training_free. Fails DATA when train has one class only. */
+/* Collective. Borrows matrix, the arrays of rows and device until trees_training_free. Every feature of the matrix must
+ * be set. Fails DATA when train has one class only or a label that is neither 0 nor 1, USAGE when bins x 2^depth pass
+ * what a message can hold, AGAIN. */
 dp_status trees_training_begin(TreesTraining **training, const TreesMatrix *matrix, const TreesRows *rows,
                                const TreesOptions *options, uint64_t seed, Device *device, const Comm *comm);
 void trees_training_free(TreesTraining **training);
-/* Collective. Grows one tree. *grew is false when no split gains (training is over). */
+/* Collective. Grows one tree. *grew is false when no split gains (training is over). Fails AGAIN: the histograms grow
+ * with the first trees. */
 dp_status trees_training_step(TreesTraining *training, bool *grew, const Comm *comm);
 /* Local. Margins of this rank's rows so far: [n] counts of 2^-TREES_LEAF_BITS, the training's own. */
 const int64_t *trees_training_margins(const TreesTraining *training);
 const TreesModel *trees_training_model(const TreesTraining *training);
-/* Local. Keeps the first n trees (early stopping). */
+/* Local. Keeps the first n trees (early stopping); margins go back with them, to the bit. */
 void trees_training_cut(TreesTraining *training, int n);
-/* Collective. Goes on after a checkpoint: takes trees learned before; margins are computed again from the bins. */
+/* Collective. Goes on after a checkpoint: takes trees learned before (copied); margins are computed again from the
+ * bins. Fails DATA when they were learned from other data: borders, start value or growth differ. */
 dp_status trees_training_resume(TreesTraining *training, const TreesModel *learned, const Comm *comm);
 /* Local. 1 / (1 + e^-x) by our own fixed IEEE sequence, for a margin in counts. */
 double trees_probability(int64_t margin);
