@@ -198,6 +198,44 @@ void lake_abandon(LakeWriter **writer, bool keep, const Comm *comm);
 
 /* ---- looking after ---- */
 
+/* ---- for people and other programs ---- */
+
+typedef enum LakeForm {
+    LAKE_CSV,  /* RFC 4180 with a header line; missing is empty */
+    LAKE_JSONL /* an object a line; missing is null */
+} LakeForm;
+
+typedef struct LakeExport {
+    LakeQuery query; /* threads also write the lines; whole is taken as true */
+    LakeForm form;
+    int64_t limit; /* rows at most; < 0: all */
+} LakeExport;
+/* Collective. Rows as text, in table order, in pieces of whole lines to `write` on rank 0. Numbers are the shortest
+ * decimals that read back to the same bits (JSON has no infinity: 1e999), times are ISO 8601 in UTC. *rows: how many.
+ */
+dp_status lake_export(LakeTable *table, const LakeExport *options,
+                      dp_status (*write)(void *self, const char *bytes, size_t n), void *self, int64_t *rows,
+                      const Comm *comm);
+
+enum { LAKE_TOP = 5, LAKE_TOP_TEXT = 64 };
+
+/* What a column holds. */
+typedef struct LakeProfile {
+    int64_t rows, missing;
+    double low, high, mean; /* numbers and labels; NaN: no value */
+    int64_t first, last;    /* times; DP_TIME_MISSING: no value */
+    int64_t distinct;       /* values that differ: exact for categories and codes, else within about 2 % */
+    int64_t bytes;          /* of texts */
+    int n_top;              /* categories, codes: the most frequent, ties in the order of their bytes */
+    struct LakeTop {
+        char text[LAKE_TOP_TEXT]; /* cut to 63 bytes at a whole character */
+        int64_t rows;
+    } top[LAKE_TOP];
+} LakeProfile;
+/* Collective. One pass over the rows of the query (its columns are not used) by all ranks; the same on any number of
+ * them. *profile [schema.n], complete on every rank (free with dp_free). */
+dp_status lake_profile(LakeProfile **profile, LakeTable *table, const LakeQuery *query, const Comm *comm);
+
 /* Collective. Re-reads every digest of the snapshot: files, chunks, dictionaries, counts. *faults: how many were found,
  * each said on the log. */
 dp_status lake_verify(const LakeTable *table, int64_t *faults, const Comm *comm);
