@@ -49,6 +49,10 @@ static bool is_quotient(double x, double digits, int k, bool single)
 static size_t print_plain(char *out, double value, bool single)
 {
     double x = fabs(value);
+    if (x == 0 && signbit(value)) {
+        memcpy(out, "-0.0", 5); /* "-0" would be the integer 0 to many readers of JSON */
+        return 4;
+    }
     if (x >= 1e9 || (x < 1e-3 && x != 0))
         return 0;
     for (int k = 0; k <= DECIMALS; k++) {

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-/* Local. The shortest decimal that reads back to this finite value ("0.1", "1e-300", "-0"). out holds 32 bytes and is
+/* Local. The shortest decimal that reads back to this finite value ("0.1", "1e-300", "-0.0"). out holds 32 bytes and is
  * zero-terminated; returns its length. */
 size_t print_double(char *out, double value);
 size_t print_float(char *out, float value);
