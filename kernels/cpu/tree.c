@@ -352,6 +352,11 @@ static void drop(const DeviceContext *context, void *kept)
     (void)context, (void)kept;
 }
 
+static void margins(const DeviceContext *context, const TreeMargins *job)
+{
+    context->cpu->margins(job);
+}
+
 static const TreeOps tree_ops = {
     .keep = keep,
     .drop = drop,
@@ -367,6 +372,7 @@ static const TreeOps tree_ops = {
     .leaf_sums = leaf_sums,
     .add_leaves = add_leaves,
     .walk = walk,
+    .margins = margins,
 };
 
 /* The best loops that the processor runs, or the lesser ones that DIPPER_CPU asks for. */

@@ -117,4 +117,4 @@ static int64_t loop_partition(const uint8_t *column, int bin, bool missing_right
 
 #include "kernels/cpu/tree_loops_body.h"
 
-const CpuLoops cpu_loops_avx512 = LOOPS_TABLE("avx512");
+const CpuLoops cpu_loops_avx512 = LOOPS_TABLE("avx512", margins_avx512);

@@ -4,6 +4,7 @@
 #define DIPPER_CPU_TREE_LOOPS_H
 
 #include "device/backend.h"
+#include "kernels/cpu/margins.h"
 
 /* Histogram cells of one block: [feature][256]. Up to 255 levels a cell is 16 bits of g above 16 bits of h, 32 KiB in
  * all, which the first-level cache holds; above, 32 over 32 bits. */
@@ -43,6 +44,7 @@ struct CpuLoops {
     int64_t (*partition)(const uint8_t *column, int bin, bool missing_right, uint32_t *index, int64_t n,
                          uint32_t *right);
     void (*add_leaves)(const TreeAddLeaves *job, int64_t from, int64_t to);
+    void (*margins)(const TreeMargins *job);
 };
 typedef struct CpuLoops CpuLoops;
 

@@ -223,11 +223,11 @@ static void loop_add_leaves(const TreeAddLeaves *job, int64_t from, int64_t to)
 }
 
 /* The table of the file that includes this. */
-#define LOOPS_TABLE(isa)                                                                                               \
+#define LOOPS_TABLE(isa, whole)                                                                                        \
     {                                                                                                                  \
         .name = isa, .bin = loop_bin, .gradients = loop_gradients, .fixed_gradients = loop_fixed_gradients,            \
         .count = loop_count, .flush = loop_flush, .scores = loop_scores, .partition = loop_partition,                  \
-        .add_leaves = loop_add_leaves                                                                                  \
+        .add_leaves = loop_add_leaves, .margins = whole                                                                \
     }
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "device/backend.h"
 #include "device/tree_math.h"
+#include "kernels/reference/margins.h"
 
 static void bin(const DeviceContext *context, const float *values, int64_t n, const float *border, int n_borders,
                 uint8_t *bins)
@@ -241,6 +242,7 @@ static const TreeOps tree_ops = {
     .leaf_sums = leaf_sums,
     .add_leaves = add_leaves,
     .walk = walk,
+    .margins = reference_margins,
 };
 
 static const char *open_reference(DeviceContext *context, int ordinal, char *what, size_t size)

@@ -189,6 +189,51 @@ typedef struct TreeWalk {
     uint16_t *leaf; /* [N] */
 } TreeWalk;
 
+/* A whole model laid out for rows of floats (trees/plan.c).
+ *
+ * A value's place is 0 when it is missing, else 1 + the number of the feature's borders below it; only borders that
+ * some node uses are kept. A condition says which rows go right: those with (uint8_t)(place - flip) >= least; missing
+ * goes right where flip is 1. Conditions are shared by all nodes of all trees that ask the same; those of a feature lie
+ * together, flip 0 before flip 1. */
+enum { PLAN_TILE = 512, PLAN_SEARCH = 256, PLAN_PLANES_DEPTH = 8 };
+typedef struct TreePlanTree {
+    int32_t depth;
+    int32_t planes; /* bytes a leaf needs above the least one; 0: deeper than PLAN_PLANES_DEPTH, no planes */
+    int64_t node;   /* its conditions in `node`: symmetric one a level, else 2^depth - 1 in heap order */
+    int64_t leaf;   /* in `leaf` */
+    int64_t plane;  /* in `plane`: byte 0 of all leaves, byte 1 ...; each plane 64 bytes or 2^depth if that is more */
+} TreePlanTree;
+typedef struct TreePlan {
+    int features;             /* that some node uses */
+    int columns;              /* of a row that are read: the last used + 1 */
+    const int32_t *column;    /* [features] ascending */
+    const int32_t *border_at; /* [features + 1] */
+    const float *border;
+    /* [features][PLAN_SEARCH] the borders as a search tree: level l at 2^l, its entries numbered by the turns that lead
+     * there, first turn = bit 0; padded with infinity */
+    const float *search;
+    const uint8_t *levels;       /* [features] of the search tree: at most 8 */
+    int conditions;              /* number `conditions` is one that never holds */
+    const int32_t *condition_at; /* [2 features + 1] of feature f: flip 0 from 2 f, flip 1 from 2 f + 1 */
+    const int32_t *condition_of; /* [conditions] feature */
+    const uint8_t *least;        /* [conditions] */
+    bool symmetric;
+    int trees;
+    const TreePlanTree *tree; /* in order of planes and depth: sums are integers */
+    const int32_t *node;      /* conditions */
+    const int32_t *leaf;
+    const uint8_t *plane;
+    int64_t bias, plane_bias; /* start value; and with the least leaf of every tree that has planes */
+    size_t scratch;           /* bytes that an evaluation wants */
+} TreePlan;
+typedef struct TreeMargins {
+    const TreePlan *plan;
+    const float *x; /* [n][stride] */
+    int64_t n, stride;
+    void *scratch; /* [plan->scratch] aligned to 64 */
+    int64_t *margin;
+} TreeMargins;
+
 /* What every operation gets first. */
 typedef struct TreeOps TreeOps;
 typedef struct DeviceContext {
@@ -223,6 +268,8 @@ struct TreeOps {
     void (*leaf_sums)(const DeviceContext *context, const TreeLeafSums *job);
     void (*add_leaves)(const DeviceContext *context, const TreeAddLeaves *job);
     void (*walk)(const DeviceContext *context, const TreeWalk *job);
+    /* The margins of n rows; by the calling thread alone. */
+    void (*margins)(const DeviceContext *context, const TreeMargins *job);
 };
 
 /* ---- a backend ---- */

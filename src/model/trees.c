@@ -17,7 +17,7 @@ typedef struct Trees {
     TreesScorer *scorer;
 } Trees;
 
-enum { BATCH = 512 };
+enum { BATCH = 4096 };
 
 static const CfgSection section = {.path = "model", .rows = trees_rows, .when = "model.family = trees"};
 

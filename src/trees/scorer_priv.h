@@ -4,9 +4,24 @@
 
 #include "trees/trees.h"
 
+/* The plan's arrays, one allocation each. */
+typedef struct PlanArrays {
+    int32_t *column, *border_at, *condition_at, *condition_of, *node, *leaf;
+    float *border, *search;
+    uint8_t *levels, *least, *plane;
+    TreePlanTree *tree;
+} PlanArrays;
+
 struct TreesScorer {
     TreesModel model; /* an own copy */
+    const Device *device;
+    PlanArrays arrays;
+    TreePlan plan;
 };
+
+/* Local. Fills arrays and plan (plan.c). */
+dp_status trees_plan_build(PlanArrays *arrays, TreePlan *plan, const TreesModel *model);
+void trees_plan_free(PlanArrays *arrays);
 
 /* The rule of one node, in one place: does this row go right? */
 static inline bool trees_goes_right(const TreesModel *m, int64_t node, const float *row)

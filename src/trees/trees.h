@@ -111,11 +111,12 @@ double trees_probability(int64_t margin);
 
 /* ---- evaluation ---- */
 
-/* A model laid out for fast evaluation; borrows nothing. */
+/* A model laid out for fast evaluation. Borrows the device, which may be NULL: then rows are walked one by one. */
 typedef struct TreesScorer TreesScorer;
 dp_status trees_scorer_build(TreesScorer **scorer, const TreesModel *model, Device *device);
 void trees_scorer_free(TreesScorer **scorer);
-/* Local. margin [n] of rows x [n][stride] float, NaN missing. No allocation. The same bits in every path. */
+/* Local. margin [n] of rows x [n][stride] float, NaN missing. By the calling thread alone; several may call at once.
+ * The same bits in every path. Blocks take a scratch memory (a few rows none) and can do without. */
 void trees_margins(const TreesScorer *scorer, const float *x, int64_t n, int64_t stride, int64_t *margin);
 /* Local. Exact path-dependent SHAP of the margin, in double: phi [n][F + 1], the last is the expected value; they sum
  * to the margin within 1e-9, and a row gets the same bits in any block. Source: Lundberg, Erion, Lee, arXiv:1802.03888;

@@ -1,6 +1,9 @@
 /* RUN np=1 quick -- margins follow the rule of the nodes in every path, bit for bit, and broken models are refused. */
 #include "check.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "forest.h"
 
 /* The rule of trees.h once more, written from its words: bins first, then nodes by bin. */
@@ -27,20 +30,40 @@ static int64_t margin_by_bins(const TreesModel *m, const float *row)
     return sum;
 }
 
-static void compare(TreesGrowth growth, int features, int trees, int depth, int64_t rows, int64_t stride)
+enum { DEVICES = 4 };
+static Device *device[DEVICES + 1]; /* the last: none, rows are walked */
+
+/* Leaves that need `planes` bytes. */
+static void scale_leaves(TreesModel *m, int planes)
 {
-    TreesModel m = forest_make(growth, features, trees, depth, (uint64_t)(features * 100 + depth));
+    for (int64_t i = 0; i < m->leaf_at[m->n_trees]; i++)
+        m->leaf[i] = planes == 1 ? m->leaf[i] % 120 : planes == 2 ? m->leaf[i] % 30000 : m->leaf[i];
+    for (int64_t i = 0; planes == 4 && i < m->leaf_at[m->n_trees]; i += 3)
+        m->leaf[i] = i % 2 ? INT32_MAX - (int32_t)i : INT32_MIN + (int32_t)i;
+}
+
+static void compare(TreesModel m, int64_t rows, int64_t stride)
+{
     float *x = forest_rows(&m, rows, stride, 11);
-    TreesScorer *scorer = NULL;
-    int64_t *margin = NULL;
+    int64_t *expected = NULL, *margin = NULL;
     assert_ok(trees_model_check(&m));
-    assert_ok(trees_scorer_build(&scorer, &m, NULL));
+    assert_ok(dp_new(&expected, (size_t)rows));
     assert_ok(dp_new(&margin, (size_t)rows));
-    trees_margins(scorer, x, rows, stride, margin);
     for (int64_t i = 0; i < rows; i++)
-        assert_int_equal(margin[i], margin_by_bins(&m, x + i * stride));
-    trees_scorer_free(&scorer);
-    trees_scorer_free(&scorer);
+        expected[i] = margin_by_bins(&m, x + i * stride);
+    for (int d = 0; d <= DEVICES; d++) {
+        TreesScorer *scorer = NULL;
+        assert_ok(trees_scorer_build(&scorer, &m, device[d]));
+        trees_margins(scorer, x, rows, stride, margin);
+        for (int64_t i = 0; i < rows; i++)
+            if (margin[i] != expected[i])
+                fail_msg("%s, growth %d, %d trees, depth %d, row %d of %d: %lld, not %lld",
+                         device[d] ? device_describe(device[d]) : "walked", (int)m.growth, m.n_trees, m.depth, (int)i,
+                         (int)rows, (long long)margin[i], (long long)expected[i]);
+        trees_scorer_free(&scorer);
+        trees_scorer_free(&scorer);
+    }
+    dp_free(&expected);
     dp_free(&margin);
     dp_free(&x);
     trees_model_free(&m);
@@ -49,14 +72,50 @@ static void compare(TreesGrowth growth, int features, int trees, int depth, int6
 static void margins_follow_the_rule(void **state)
 {
     (void)state;
-    for (int growth = TREES_SYMMETRIC; growth <= TREES_DEPTHWISE; growth++) {
-        compare((TreesGrowth)growth, 32, 40, 6, 1100, 32);
-        compare((TreesGrowth)growth, 13, 300, 3, 700, 17);
-        compare((TreesGrowth)growth, 1, 5, 1, 63, 1);
-        compare((TreesGrowth)growth, 20, 9, 8, 129, 20);
-        compare((TreesGrowth)growth, 20, 3, 11, 65, 24);
-        compare((TreesGrowth)growth, 3, 1, 0, 1, 3);
-        compare((TreesGrowth)growth, 3, 0, 0, 5, 3);
+    for (int g = TREES_SYMMETRIC; g <= TREES_DEPTHWISE; g++) {
+        TreesGrowth growth = (TreesGrowth)g;
+        compare(forest_make(growth, 32, 40, 6, 1), 1100, 32);
+        compare(forest_make(growth, 13, 600, 3, 2), 700, 17); /* more trees than 16-bit sums hold */
+        compare(forest_make(growth, 1, 5, 1, 3), 63, 1);
+        compare(forest_make(growth, 20, 9, 7, 4), 513, 20);
+        compare(forest_make(growth, 20, 9, 8, 5), 129, 20);
+        compare(forest_make(growth, 20, 3, 11, 6), 65, 24);
+        compare(forest_make(growth, 3, 1, 0, 7), 9, 3);
+        compare(forest_make(growth, 3, 0, 0, 8), 9, 3);
+        compare(forest_make(growth, 70, 12, 5, 9), 100, 71); /* columns far apart */
+        for (int64_t rows = 1; rows < 20; rows += 3)
+            compare(forest_make(growth, 17, 7, 4, 10), rows, 17);
+        for (int planes = 1; planes <= 4; planes++)
+            for (int depth = 5; depth <= 8; depth++) {
+                TreesModel m = forest_make(growth, 16, 270, depth, 11);
+                scale_leaves(&m, planes);
+                compare(m, 70, 16);
+            }
+    }
+}
+
+/* Rows end where the page ends: nothing behind a row may be read. */
+static void nothing_behind_the_rows_is_read(void **state)
+{
+    (void)state;
+    long page = sysconf(_SC_PAGESIZE);
+    for (int features = 1; features <= 33; features += 4) {
+        TreesModel m = forest_make(TREES_SYMMETRIC, features, 20, 4, 12);
+        int64_t rows = 21, bytes = rows * features * (int64_t)sizeof(float), margin[21];
+        int64_t room = (bytes + page - 1) / page * page;
+        char *memory = mmap(NULL, (size_t)(room + page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_ptr_not_equal(memory, MAP_FAILED);
+        assert_int_equal(mprotect(memory + room, (size_t)page, PROT_NONE), 0);
+        float *x = (float *)(void *)(memory + room - bytes);
+        for (int d = 0; d <= DEVICES; d++) {
+            TreesScorer *scorer = NULL;
+            assert_ok(trees_scorer_build(&scorer, &m, device[d]));
+            trees_margins(scorer, x, rows, features, margin);
+            assert_int_equal(margin[20], margin_by_bins(&m, x + 20 * features));
+            trees_scorer_free(&scorer);
+        }
+        munmap(memory, (size_t)(room + page));
+        trees_model_free(&m);
     }
 }
 
@@ -109,12 +168,33 @@ static void copies_are_their_own(void **state)
     trees_model_free(&copy);
 }
 
+static int open_devices(void **state)
+{
+    (void)state;
+    static const char *const cpu[DEVICES] = {"", "scalar", "avx2", "avx512"}; /* a lesser one where it is not there */
+    for (int d = 0; d < DEVICES; d++) {
+        setenv("DIPPER_CPU", cpu[d], 1);
+        if (device_open(&device[d], d == 0 ? "reference" : "cpu", 0, 1) != DP_OK)
+            return -1;
+    }
+    return 0;
+}
+
+static int close_devices(void **state)
+{
+    (void)state;
+    for (int d = 0; d < DEVICES; d++)
+        device_close(&device[d]);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(margins_follow_the_rule),
+        cmocka_unit_test(nothing_behind_the_rows_is_read),
         cmocka_unit_test(broken_models_are_refused),
         cmocka_unit_test(copies_are_their_own),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_devices, close_devices);
 }

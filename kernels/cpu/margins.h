@@ -1,0 +1,11 @@
+/* kernels/cpu/margins.h -- evaluation of whole models, one function an instruction set (slot of CpuLoops). */
+#ifndef DIPPER_CPU_MARGINS_H
+#define DIPPER_CPU_MARGINS_H
+
+#include "device/backend.h"
+
+void margins_scalar(const TreeMargins *job);
+void margins_avx2(const TreeMargins *job);
+void margins_avx512(const TreeMargins *job);
+
+#endif
