@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,6 +86,16 @@ void dp_bytes_print(char *out, int64_t bytes)
         unit++;
     }
     snprintf(out, 32, unit == 0 || value >= 10 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+}
+
+void dp_number_print(char *out, double value)
+{
+    if (isnan(value))
+        snprintf(out, 32, "missing");
+    else if (fabs(value) < 1e15 && value == floor(value))
+        dp_count_print(out, (int64_t)value);
+    else
+        snprintf(out, 32, "%.6g", value);
 }
 
 /* Lowest and highest allowed second byte for each kind of lead byte, and how many bytes follow it. */

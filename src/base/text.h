@@ -18,6 +18,9 @@ void dp_count_print(char *out, int64_t count);
 /* Local. "412 MiB", "7.9 GiB". out holds 32 bytes. */
 void dp_bytes_print(char *out, int64_t bytes);
 
+/* Local. A figure of a row: "1,204", "0.0417", "1.2e+16", "missing" of NaN. out holds 32 bytes. */
+void dp_number_print(char *out, double value);
+
 /* Local. Is `data` valid UTF-8 (no overlong forms, no surrogates)? */
 bool dp_utf8_is_good(const char *data, size_t size);
 
