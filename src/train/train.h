@@ -11,8 +11,9 @@
 
 /* Section "train". */
 typedef struct TrainOptions {
-    const char *stop_metric; /* stop.metric */
-    int64_t patience;        /* steps without a better one; 0: no early stop */
+    int loss;                /* what learning lowers, shown beside the stop metric: logloss */
+    const char *stop_metric; /* stop.metric, on the valid rows */
+    int64_t patience;        /* steps without a better one; 0: no early stop, all steps are kept */
     int64_t every;           /* steps between validations */
     double checkpoint_every; /* seconds */
     int64_t seed;
@@ -30,9 +31,15 @@ typedef enum TrainOutcome {
 typedef struct TrainEnd {
     TrainOutcome outcome;
     int64_t best_step;
-    double best; /* of the stop metric on valid; NaN without valid rows */
-    double read_s, train_s;
+    int64_t steps;  /* learned, those after the best included */
+    double best;    /* of the stop metric on valid; NaN without valid rows */
+    double begin_s; /* reading and binning the data */
+    double train_s;
+    int64_t resumed_at; /* step of the checkpoint it went on from; 0: from the start */
 } TrainEnd;
+
+/* Local. Is stop.metric a metric, and one that needs no further column? Fails CONFIG, for `dipper check`. */
+dp_status train_options_check(const TrainOptions *options);
 
 /* Collective. Goes on from the newest whole checkpoint of the run, if any. The model is finished (ready to predict)
  * when the outcome is DONE or STOPPED. */

@@ -1,0 +1,30 @@
+#include "train/train.h"
+
+#include "metric/metric.h"
+
+const CfgRow train_rows[] = {{"loss", CFG_CHOICE, CFG_AT(TrainOptions, loss), .choices = "logloss", .def = "logloss",
+                              .help = "what learning lowers"},
+                             {"stop.metric", CFG_TEXT, CFG_AT(TrainOptions, stop_metric), .def = "average_precision",
+                              .help = "judged on the valid rows: auc, average_precision, logloss, precision@5% ..."},
+                             {"stop.patience", CFG_INT, CFG_AT(TrainOptions, patience), .min = 0, .max = 1e9,
+                              .def = "50", .unit = "steps",
+                              .help = "without a better one, then the best is kept; 0: all steps"},
+                             {"every", CFG_INT, CFG_AT(TrainOptions, every), .min = 1, .max = 1e9, .def = "10",
+                              .unit = "steps", .help = "between validations"},
+                             {"checkpoint", CFG_DURATION, CFG_AT(TrainOptions, checkpoint_every), .min = 0, .max = 1e9,
+                              .def = "5m", .help = "between checkpoints; 0s: after every step"},
+                             {"seed", CFG_INT, CFG_AT(TrainOptions, seed), .min = 0, .max = 9007199254740992.0,
+                              .def = "7", .help = "of every random number"},
+                             {.key = NULL}};
+
+dp_status train_options_check(const TrainOptions *options)
+{
+    Metric metric;
+    DP_TRY(metric_parse(&metric, options->stop_metric));
+    if (metric.kind == METRIC_REVENUE_AT)
+        return dp_fail(DP_ERR_CONFIG, "train-01",
+                       "train.stop.metric cannot be %s: it needs a column that is not there while training; "
+                       "precision@5%% is near to it",
+                       options->stop_metric);
+    return DP_OK;
+}

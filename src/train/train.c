@@ -1,0 +1,342 @@
+/* The one loop: step, validate, stop, save, listen to signals. What a step is (a tree, a batch) only the model knows.
+ *
+ * Everything that decides how learning goes on is a function of the steps done: validations stand at multiples of
+ * `every`, the best one so far is part of the checkpoint. So a run that was stopped and taken up again, at whatever
+ * step, ends with the bits of one that never stopped. */
+#include "train/train.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "metric/metric.h"
+
+/* What the validations have shown so far; part of the checkpoint. */
+typedef struct Judged {
+    int64_t step, best_step; /* of the last validation; of the best */
+    double best;             /* NaN: none yet */
+    double train, valid;     /* losses at the best step */
+} Judged;
+
+enum { STATE_MARK = 0x31545044, TABLE_ROWS = 10 }; /* "DPT1" */
+typedef struct StateHead {
+    uint32_t mark, head_bytes;
+    Judged judged;
+} StateHead;
+
+/* Rows of one part on this rank, and where they stand among the data's rows. */
+typedef struct Part {
+    int64_t n, n_all; /* here; over all ranks */
+    int64_t *at;
+    int8_t *label;
+    uint64_t *row;
+    float *score;
+} Part;
+
+typedef struct Loop {
+    Model *model;
+    Data *data;
+    const TrainOptions *options;
+    Run *run;
+    const Comm *comm;
+    Metric loss, stop;
+    Part train, valid;
+    float *score; /* [data_rows_n] */
+    Judged judged;
+    dp_buf state;
+    double began, saved; /* clock: first step here; last checkpoint */
+    int64_t began_at;    /* step */
+    bool diverged, table_open;
+    char unit[32]; /* "trees" */
+} Loop;
+
+static void part_free(Part *part)
+{
+    dp_free(&part->at);
+    dp_free(&part->label);
+    dp_free(&part->row);
+    dp_free(&part->score);
+}
+
+static dp_status part_build(Part *part, const Data *data, DataPart which)
+{
+    const uint8_t *parts = data_part(data);
+    int64_t n = data_rows_n(data);
+    for (int64_t i = 0; i < n; i++)
+        part->n += parts[i] == which;
+    DP_TRY(dp_new(&part->at, (size_t)part->n));
+    DP_TRY(dp_new(&part->label, (size_t)part->n));
+    DP_TRY(dp_new(&part->row, (size_t)part->n));
+    DP_TRY(dp_new(&part->score, (size_t)part->n));
+    for (int64_t i = 0, k = 0; i < n; i++)
+        if (parts[i] == which) {
+            part->at[k] = i;
+            part->label[k] = data_label(data)[i];
+            part->row[k++] = data_row(data)[i];
+        }
+    return DP_OK;
+}
+
+static dp_status loop_build(Loop *loop)
+{
+    static const char *const losses[] = {"logloss"};
+    DP_TRY(train_options_check(loop->options));
+    DP_TRY(metric_parse(&loop->loss, losses[loop->options->loss]));
+    DP_TRY(metric_parse(&loop->stop, loop->options->stop_metric));
+    DP_TRY(dp_new(&loop->score, (size_t)data_rows_n(loop->data)));
+    DP_TRY(part_build(&loop->train, loop->data, DATA_TRAIN));
+    DP_TRY(part_build(&loop->valid, loop->data, DATA_VALID));
+    DataFacts facts = data_facts(loop->data);
+    loop->train.n_all = facts.rows[DATA_TRAIN];
+    loop->valid.n_all = facts.rows[DATA_VALID];
+    snprintf(loop->unit, sizeof loop->unit, "%ss", model_step_name(loop->model));
+    loop->judged = (Judged){.best = NAN, .train = NAN, .valid = NAN};
+    return DP_OK;
+}
+
+static void loop_free(Loop *loop)
+{
+    part_free(&loop->train);
+    part_free(&loop->valid);
+    dp_free(&loop->score);
+    dp_buf_free(&loop->state);
+}
+
+/* ---- checkpoints ---- */
+
+static dp_status save_state(Loop *loop)
+{
+    StateHead head = {STATE_MARK, sizeof head, loop->judged};
+    loop->state.size = 0;
+    DP_TRY(dp_buf_add(&loop->state, &head, sizeof head));
+    return model_state_save(loop->model, &loop->state);
+}
+
+static dp_status save(Loop *loop)
+{
+    dp_status mine = comm_rank(loop->comm) == 0 ? save_state(loop) : DP_OK;
+    DP_TRY_ALL(loop->comm, mine);
+    DP_TRY(run_checkpoint_save(loop->run, model_steps(loop->model), loop->state.data, loop->state.size, loop->comm));
+    loop->saved = dp_clock_seconds();
+    return DP_OK;
+}
+
+static dp_status resume(Loop *loop, int64_t *resumed_at)
+{
+    char *state = NULL;
+    size_t size = 0;
+    StateHead head;
+    dp_status st = DP_OK;
+    DP_GO(run_checkpoint_load(loop->run, resumed_at, &state, &size, loop->comm));
+    if (size == 0) {
+        *resumed_at = 0;
+        goto done;
+    }
+    if (size >= sizeof head)
+        memcpy(&head, state, sizeof head);
+    if (size < sizeof head || head.mark != STATE_MARK || head.head_bytes != sizeof head)
+        DP_GO(dp_fail(DP_ERR_DATA, "train-02",
+                      "the checkpoint of run %s at step %lld is of another kind; remove the run and start again",
+                      run_facts(loop->run).id, (long long)*resumed_at));
+    loop->judged = head.judged;
+    DP_GO(model_state_load(loop->model, state + sizeof head, size - sizeof head, loop->comm));
+    dp_say(comm_log(loop->comm), DP_INFO, "resume", "from %s %lld of %lld", model_step_name(loop->model),
+           (long long)model_steps(loop->model), (long long)model_steps_max(loop->model));
+done:
+    dp_free(&state);
+    return st;
+}
+
+/* ---- validation ---- */
+
+static double rows_per_second(const Loop *loop)
+{
+    double seconds = dp_clock_seconds() - loop->began;
+    int64_t steps = model_steps(loop->model) - loop->began_at;
+    return seconds > 0 ? (double)loop->train.n_all * (double)steps / seconds : 0;
+}
+
+static double seconds_left(const Loop *loop)
+{
+    int64_t done = model_steps(loop->model) - loop->began_at;
+    int64_t left = model_steps_max(loop->model) - model_steps(loop->model);
+    return done > 0 ? (dp_clock_seconds() - loop->began) / (double)done * (double)left : -1;
+}
+
+static void print_json_number(char *out, double value)
+{
+    if (isfinite(value))
+        snprintf(out, 32, "%.17g", value);
+    else
+        snprintf(out, 32, "null");
+}
+
+static dp_status note_metrics(Loop *loop, double train, double valid, double value)
+{
+    char text[4][32], line[400];
+    print_json_number(text[0], train);
+    print_json_number(text[1], valid);
+    print_json_number(text[2], value);
+    print_json_number(text[3], rows_per_second(loop));
+    snprintf(line, sizeof line,
+             "{\"%s\":%lld,\"train_%s\":%s,\"valid_%s\":%s,\"valid_%s\":%s,\"rows_per_s\":%s,\"start\":%d}",
+             model_step_name(loop->model), (long long)model_steps(loop->model), loop->loss.name, text[0],
+             loop->loss.name, text[1], loop->stop.name, text[2], text[3], run_facts(loop->run).restarts);
+    return run_metric(loop->run, line);
+}
+
+/* A row of the table on the screen: losses, stop metric, speed, and a last word. */
+static void say_row(Loop *loop, int64_t step, const Judged *at, double value, const char *last)
+{
+    char label[16], rate[16], name[32];
+    const dp_log *log = comm_log(loop->comm);
+    if (!loop->table_open) {
+        snprintf(label, sizeof label, "%7s", model_step_name(loop->model));
+        snprintf(name, sizeof name, "%s", loop->stop.name);
+        for (char *c = name; *c; c++)
+            *c = *c == '_' ? ' ' : *c;
+        dp_say(log, DP_INFO, label, "   train   valid%20s   rows/s    left", name);
+    }
+    loop->table_open = true;
+    double per_s = rows_per_second(loop);
+    snprintf(rate, sizeof rate, per_s >= 1e6 ? "%.1f M" : "%.0f k", per_s >= 1e6 ? per_s / 1e6 : per_s / 1e3);
+    snprintf(label, sizeof label, "%7lld", (long long)step);
+    dp_say(log, DP_INFO, label, "%8.4f%8.4f%20.3f%9s    %s", at->train, at->valid, value, rate, last);
+}
+
+static void gather(const float *score, Part *part, bool *finite)
+{
+    for (int64_t i = 0; i < part->n; i++) {
+        part->score[i] = score[part->at[i]];
+        *finite = *finite && isfinite(part->score[i]);
+    }
+}
+
+static dp_status value_of(double *value, const Metric *metric, const Part *part, const Comm *comm)
+{
+    MetricRows rows = {.score = part->score, .label = part->label, .row = part->row, .n = part->n};
+    return metric_value(value, metric, &rows, comm);
+}
+
+static dp_status validate(Loop *loop)
+{
+    int64_t step = model_steps(loop->model), max = model_steps_max(loop->model);
+    int64_t table_every = (max / TABLE_ROWS + loop->options->every - 1) / loop->options->every * loop->options->every;
+    Judged now = {.step = step, .valid = NAN};
+    double value = NAN;
+    bool finite = true;
+    model_scores(loop->model, loop->score);
+    gather(loop->score, &loop->train, &finite);
+    gather(loop->score, &loop->valid, &finite);
+    loop->judged.step = step;
+    loop->diverged = comm_any(loop->comm, !finite);
+    if (loop->diverged)
+        return DP_OK;
+    DP_TRY(value_of(&now.train, &loop->loss, &loop->train, loop->comm));
+    if (loop->valid.n_all > 0) {
+        DP_TRY(value_of(&now.valid, &loop->loss, &loop->valid, loop->comm));
+        DP_TRY(value_of(&value, &loop->stop, &loop->valid, loop->comm));
+    }
+    DP_TRY_ALL(loop->comm, note_metrics(loop, now.train, now.valid, value));
+    bool first = isnan(loop->judged.best);
+    bool better = loop->stop.higher_is_better ? value > loop->judged.best : value < loop->judged.best;
+    if (!isnan(value) && (first || better))
+        loop->judged = (Judged){step, step, value, now.train, now.valid};
+    if (table_every > 0 && step % table_every == 0 && step < max) {
+        char left[32];
+        dp_duration_print(left, seconds_left(loop));
+        say_row(loop, step, &now, value, left);
+    }
+    return DP_OK;
+}
+
+static bool is_worn_out(const Loop *loop)
+{
+    return loop->options->patience > 0 && !isnan(loop->judged.best) &&
+           model_steps(loop->model) - loop->judged.best_step >= loop->options->patience;
+}
+
+/* ---- the loop ---- */
+
+/* What the ranks were asked, and whether a checkpoint is due on rank 0's clock: the same answer on every rank. */
+static RunAsk ask_all(const Loop *loop, bool *due)
+{
+    bool mine = comm_rank(loop->comm) == 0 && dp_clock_seconds() - loop->saved >= loop->options->checkpoint_every;
+    int64_t asked[2] = {run_asked(), mine};
+    comm_max_i64(loop->comm, asked, 2);
+    *due = asked[1] || asked[0] == RUN_ASK_SAVE;
+    return (RunAsk)asked[0];
+}
+
+static dp_status learn(Loop *loop, TrainOutcome *outcome)
+{
+    bool more = true, due;
+    for (;;) {
+        int64_t max = model_steps_max(loop->model), last = model_steps(loop->model);
+        RunAsk asked = ask_all(loop, &due);
+        if (asked >= RUN_ASK_LEAVE) {
+            *outcome = asked == RUN_ASK_INTERRUPT ? TRAIN_INTERRUPTED : TRAIN_LEFT;
+            return save(loop);
+        }
+        if (due && last > loop->began_at)
+            DP_TRY(save(loop));
+        *outcome = is_worn_out(loop) ? TRAIN_STOPPED : TRAIN_DONE;
+        if (!more || last >= max || *outcome == TRAIN_STOPPED)
+            return DP_OK;
+        DP_TRY(model_step(loop->model, &more, loop->comm));
+        int64_t step = model_steps(loop->model);
+        if ((step % loop->options->every == 0 || !more || step >= max) && step > loop->judged.step)
+            DP_TRY(validate(loop));
+        if (loop->diverged) {
+            *outcome = TRAIN_DIVERGED;
+            return DP_OK;
+        }
+        dp_show(comm_log(loop->comm),
+                &(dp_progress){"train", loop->unit, (double)step, (double)max,
+                               (double)(step - loop->began_at) / (dp_clock_seconds() - loop->began + 1e-9),
+                               seconds_left(loop)});
+    }
+}
+
+static dp_status finish(Loop *loop, TrainEnd *end)
+{
+    char last[64];
+    int64_t steps = model_steps(loop->model), kept = steps;
+    if (loop->options->patience > 0 && !isnan(loop->judged.best) && loop->judged.best_step < steps) {
+        kept = loop->judged.best_step;
+        model_cut(loop->model, kept);
+    }
+    if (loop->options->patience > 0)
+        snprintf(last, sizeof last, "best; %s at %lld", end->outcome == TRAIN_STOPPED ? "stopped" : "done",
+                 (long long)steps);
+    else
+        snprintf(last, sizeof last, "best; all %lld are kept", (long long)steps);
+    if (!isnan(loop->judged.best))
+        say_row(loop, loop->judged.best_step, &loop->judged, loop->judged.best, last);
+    end->best_step = kept;
+    return model_finish(loop->model, loop->comm);
+}
+
+dp_status train_run(TrainEnd *end, Model *model, Data *data, const TrainOptions *options, Run *run, const Comm *comm)
+{
+    Loop loop = {.model = model, .data = data, .options = options, .run = run, .comm = comm};
+    double start = dp_clock_seconds();
+    dp_status st = DP_OK;
+    *end = (TrainEnd){.best = NAN};
+    DP_GO_ALL(comm, loop_build(&loop));
+    DP_GO(model_begin(model, data, comm));
+    end->begin_s = dp_clock_seconds() - start;
+    DP_GO(resume(&loop, &end->resumed_at));
+    loop.began = loop.saved = dp_clock_seconds();
+    loop.began_at = model_steps(model);
+    DP_GO(learn(&loop, &end->outcome));
+    end->steps = model_steps(model);
+    end->best = loop.judged.best;
+    if (end->outcome == TRAIN_DONE || end->outcome == TRAIN_STOPPED)
+        DP_GO(finish(&loop, end));
+    end->train_s = dp_clock_seconds() - loop.began;
+done:
+    loop_free(&loop);
+    return st;
+}

@@ -1,0 +1,62 @@
+# RUN np=1 time=180 -- stopped by Ctrl-C, USR2 or kill -9, and on any rank count, a run ends with the same model
+. "$DIPPER_SOURCE/tests/support/risk.sh"
+make_lake 20000
+# `seed` makes inputs differ, so each case has its own run; the payload must not know how it came about.
+train() { # RANKS NAME more…
+	local ranks=$1 name=$2
+	shift 2
+	on "$ranks" train configs/risk.yaml name="$name" model.trees=150 train.every=5 train.stop.patience=0 \
+		evaluate.slices=[] evaluate.metrics=[auc] job.threads=1 --quiet "$@"
+}
+
+want=$(payload "$(train 1 plain 2>"$words")")
+[ ${#want} -eq 64 ] || wrong "no payload of an undisturbed run: '$want'"
+for ranks in 2 4; do
+	got=$(payload "$(train $ranks ranks-$ranks 2>"$words")")
+	[ "$got" = "$want" ] || wrong "$ranks ranks: $got, not $want"
+done
+
+# Waits until the run of this name has a checkpoint.
+has_checkpoint() {
+	for _ in $(seq 400); do
+		ls data/runs/*/*-"$1"/checkpoints/[0-9]* >/dev/null 2>&1 && return 0
+		sleep 0.02
+	done
+	return 1
+}
+# Sends a signal after the first checkpoint; $ended is the exit code.
+disturb() { # SIGNAL RANKS NAME
+	train "$2" "$3" train.checkpoint=0s >out 2>"$words" &
+	local pid=$!
+	has_checkpoint "$3" || wrong "$3: no checkpoint was made"
+	local target=$pid
+	# `on` runs in a subshell: the program or mpirun is its child
+	target=$(pgrep -P "$pid" | head -1)
+	kill -"$1" "${target:-$pid}"
+	wait "$pid"
+	ended=$?
+}
+finish() { # RANKS NAME
+	local model
+	model=$(train "$1" "$2" train.checkpoint=0s 2>"$words") || wrong "$2: going on failed"
+	[ "$(payload "$model")" = "$want" ] || wrong "$2: another model after going on"
+	[ "$("$DIPPER" run ls | grep -c -- "-$2 ")" -eq 1 ] || wrong "$2: not one run"
+}
+
+disturb INT 1 int
+[ "$ended" -eq 130 ] || wrong "Ctrl-C: exit $ended, not 130"
+grep -q "goes on from there" "$words" || wrong "Ctrl-C: not said that it can go on"
+[ ! -s out ] || wrong "Ctrl-C: a model on stdout"
+finish 1 int
+disturb USR2 1 usr2
+[ "$ended" -eq 85 ] || wrong "USR2: exit $ended, not 85"
+finish 2 usr2 # on another number of ranks
+disturb KILL 1 kill
+finish 1 kill
+disturb USR2 2 usr2-mpi
+[ "$ended" -eq 85 ] || wrong "USR2 to mpirun: exit $ended, not 85"
+finish 1 usr2-mpi
+disturb INT 2 int-mpi
+[ "$ended" -ne 0 ] || wrong "Ctrl-C to mpirun: exit 0"
+finish 2 int-mpi
+exit $failed
