@@ -17,8 +17,11 @@
 typedef struct EvaluateOptions {
     CfgList metrics, slices;
     const char *revenue; /* column; NULL */
+    int part;            /* DataPart */
 } EvaluateOptions;
 extern const CfgRow evaluate_rows[];
+/* Local. Are the metrics metrics, and is there a revenue column where one needs it? Fails CONFIG. */
+dp_status score_evaluate_check(const EvaluateOptions *options);
 
 typedef struct ScoreFigure {
     Metric metric;
@@ -26,6 +29,8 @@ typedef struct ScoreFigure {
     char slice[96]; /* "office=41"; "" = all rows */
     int64_t rows, positives;
 } ScoreFigure;
+/* A slice is judged where it has this many rows of each class; on fewer a figure says nothing. */
+enum { SCORE_SLICE_MIN = 20, SCORE_SLICES_MAX = 1000 };
 typedef struct ScoreReport {
     ScoreFigure *figures; /* all rows first, in the order of the config; then slices by name */
     int n;
@@ -41,20 +46,38 @@ dp_status score_compare(ScoreReport *differences, const Model *model, const Mode
 
 /* ---- score ---- */
 
-/* Section "data" and others of `kind: batch`. */
+enum { SCORE_REASONS_MAX = 20 };
+
+/* Sections "data", "models" and "write" of `kind: batch`. */
 typedef struct BatchOptions {
     const char *table;
-    const char *day;   /* "yesterday", "2026-11-18", "latest" ; rows of that day */
-    const char *month; /* "latest", "2026-11" */
-    const char *where; /* or a condition */
-    CfgList use;       /* models */
-    int64_t as_of;
+    const char *day;         /* "yesterday", "2026-11-18", "latest": rows of that day (UTC) */
+    const char *month;       /* "latest", "2026-11" */
+    const char *where;       /* a condition, joined with the others by and */
+    CfgList use;             /* models */
+    int64_t as_of;     /* read the table as it was known then; DP_TIME_MISSING: all that is recorded */
     const char *write_table; /* "scores" */
     int64_t reasons;         /* contributions stored a row */
     int64_t top;             /* rows shown at the end */
 } BatchOptions;
 extern const CfgSection score_sections[];
 extern const size_t score_sections_n;
+
+/* Local. Fills the options from a config of kind batch and adds faults to it (a day that is no date). Strings belong to
+ * the config. */
+dp_status score_options(BatchOptions *options, Config *config);
+
+/* Which rows are wanted, once the table is known. */
+typedef struct ScoreWanted {
+    char where[512];  /* "" = all */
+    int64_t from, to; /* the period, to excluded; DP_TIME_MISSING: none was named */
+    int64_t as_of;    /* to read with; DP_TIME_MISSING: everything recorded */
+    int64_t stamp;    /* the as-of written beside each score: as_of, else the period's end, else the latest row */
+    char label[32];   /* "2026-11-19", "2026-11", "all rows" */
+} ScoreWanted;
+/* Local. `today` is the day that "yesterday" is counted from, microseconds. Fails USAGE where the table has no time
+ * column or no rows. */
+dp_status score_wanted(ScoreWanted *wanted, const BatchOptions *options, const LakeTable *table, int64_t today);
 
 typedef struct ScoreTop {
     char row[80];
@@ -68,8 +91,8 @@ typedef struct ScoreTop {
 typedef struct ScoreResult {
     int64_t rows, blocks, blocks_before; /* blocks_before: found done by an earlier start */
     int64_t snapshot;                    /* of the scores table */
-    int64_t quarantined;
-    ScoreTop *top; /* the riskiest rows, on rank 0 */
+    bool known;                          /* these scores are in the table already: nothing was added */
+    ScoreTop *top;                       /* the riskiest rows, on rank 0 */
     int n_top;
     bool left, interrupted; /* asked to leave */
 } ScoreResult;
@@ -78,8 +101,17 @@ void score_result_free(ScoreResult *result);
 /* Collective. Scores the rows block by block; each block is published whole under one name that follows from (model
  * payload, table content, as-of, block), so a stopped run goes on and a repeated one adds nothing. The scores table
  * gets one delivery at the end. */
-dp_status score_table(ScoreResult *result, const Model *model, const char *address, LakeTable *table, const char *lake,
-                      const BatchOptions *options, Run *run, int threads, const Comm *comm);
+typedef struct ScoreJob {
+    const Model *model;
+    const char *address; /* "risk:15": written beside each score */
+    LakeTable *table;
+    const char *lake; /* folder of the scores table */
+    const BatchOptions *options;
+    const ScoreWanted *wanted;
+    LakeCompress compress;
+    int threads;
+} ScoreJob;
+dp_status score_table(ScoreResult *result, const ScoreJob *job, const Comm *comm);
 
 extern const dp_help_row score_help[];
 

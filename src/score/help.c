@@ -1,0 +1,18 @@
+#include "score/score.h"
+
+const dp_help_row score_help[] = {
+    {"score-01", "A revenue metric was asked for and no column that says what an inspection recovered.",
+     "Name it in evaluate.revenue, or leave the metric out."},
+    {"score-02", "The rows of the split did not come back from the table as they were read before.",
+     "This is a fault of the program, or the table was changed by hand while it was read: dipper lake verify TABLE."},
+    {"score-03", "A slice column with so many values says little and takes long.",
+     "Choose a coarser column for evaluate.slices."},
+    {"score-04", "data.day or data.month is not a day or a month.",
+     "day: 2026-11-18, yesterday or latest; month: 2026-11 or latest. Not both."},
+    {"score-05", "Rows of a day or month were asked for, and the table has no time column (rows.time of its config).",
+     "Select rows with data.where, or name the time column when the table is made."},
+    {"score-06", "The table holds no rows.", "Ingest some first: dipper ingest CONFIG FILE."},
+    {"score-07", "More than one model was named, and this version scores with one.",
+     "Name one in models.use; run the command once a model."},
+    {NULL, NULL, NULL},
+};
