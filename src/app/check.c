@@ -1,0 +1,66 @@
+/* dipper check CONFIG: every fault in one pass, nothing run. */
+#include "app/app.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "ingest/ingest.h"
+#include "train/train.h"
+
+/* Takes a failure of a room's own check up as a fault of the key it is about. */
+static dp_status fault_of(Config *config, const char *path, dp_status failed)
+{
+    if (failed != DP_ERR_CONFIG)
+        return failed;
+    dp_error error = *dp_error_last();
+    return config_add_fault(config, path, error.id, "%s", error.text);
+}
+
+static dp_status check_model(const App *app, Config *config)
+{
+    TrainOptions train;
+    EvaluateOptions evaluate;
+    DP_TRY(app_bind(app, config, "train", &train));
+    DP_TRY(app_bind(app, config, "evaluate", &evaluate));
+    DP_TRY(fault_of(config, "train.stop.metric", train_options_check(&train)));
+    return fault_of(config, "evaluate.metrics", score_evaluate_check(&evaluate));
+}
+
+static dp_status check_table(Config *config)
+{
+    IngestOptions *options = NULL;
+    dp_status st = ingest_options(&options, config);
+    ingest_options_free(&options);
+    return st;
+}
+
+dp_status app_check_values(App *app, Config *config)
+{
+    BatchOptions batch;
+    dp_status st = DP_OK;
+    if (strcmp(config_kind(config), "model") == 0)
+        st = check_model(app, config);
+    else if (strcmp(config_kind(config), "table") == 0)
+        st = check_table(config);
+    else
+        st = score_options(&batch, config);
+    size_t faults;
+    config_faults(config, &faults);
+    return faults > 0 ? app_faults(app, config) : st;
+}
+
+dp_status app_check(App *app)
+{
+    const char *path;
+    Config *config = NULL;
+    dp_buf text = {0};
+    dp_status st = DP_OK;
+    DP_GO(app_word(app, &path, 0, "a config"));
+    DP_GO(app_config(app, path, NULL, &config));
+    DP_GO(config_print(config, &text));
+    DP_GO(app_print_bytes(app, text.data, text.size));
+done:
+    config_free(&config);
+    dp_buf_free(&text);
+    return st;
+}

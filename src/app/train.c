@@ -1,0 +1,299 @@
+/* dipper train: config -> data -> leak check -> model -> train -> evaluate -> compare -> offer. */
+#include "app/app.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "data/data.h"
+#include "lake/lake.h"
+#include "model/model.h"
+#include "train/train.h"
+
+typedef struct Training {
+    App *app;
+    const Comm *comm;
+    const dp_log *log;
+    Place place;
+    Config *config;
+    HeadOptions head;
+    JobOptions job;
+    DataOptions data_options;
+    SplitOptions split;
+    EncodeOptions encode;
+    TrainOptions train;
+    EvaluateOptions evaluate;
+    int threads;
+    LakeTable *table;
+    Run *run;
+    Device *device;
+    Data *data;
+    dp_digest content;
+    DataLeaks leaks;
+    Model *model;
+    TrainEnd end;
+    ScoreReport report;
+    double read_s, evaluate_s;
+    char address[REGISTRY_ADDRESS_MAX], against[300];
+} Training;
+
+static dp_status read_config(Training *t)
+{
+    const char *path;
+    DP_TRY(app_word(t->app, &path, 0, "a config of kind model"));
+    DP_TRY(app_place(t->app, &t->place));
+    DP_TRY(app_config(t->app, path, "model", &t->config));
+    DP_TRY(app_bind(t->app, t->config, "", &t->head));
+    DP_TRY(app_bind(t->app, t->config, "job", &t->job));
+    DP_TRY(app_bind(t->app, t->config, "data", &t->data_options));
+    DP_TRY(app_bind(t->app, t->config, "split", &t->split));
+    DP_TRY(app_bind(t->app, t->config, "model.categories", &t->encode));
+    DP_TRY(app_bind(t->app, t->config, "train", &t->train));
+    DP_TRY(app_bind(t->app, t->config, "evaluate", &t->evaluate));
+    t->evaluate.part = DATA_TEST;
+    t->threads = run_threads((int)t->job.threads, t->comm);
+    return DP_OK;
+}
+
+static dp_status read_data(Training *t)
+{
+    char rows[3][32], table[96];
+    double start = dp_clock_seconds();
+    DP_TRY(data_open(&t->data, t->table, &t->data_options, &t->split, &t->encode, (uint64_t)t->train.seed, t->threads,
+                     t->comm));
+    DataFacts facts = data_facts(t->data);
+    LakeFacts lake = lake_facts(t->table);
+    for (int p = 0; p < 3; p++)
+        dp_count_print(rows[p], facts.rows[p]);
+    snprintf(table, sizeof table, "%s@%lld", lake.name, (long long)lake.snapshot);
+    dp_say(t->log, DP_INFO, "data", "%s   train %s   valid %s   test %s rows   positive %.1f, %.1f, %.1f %%", table,
+           rows[0], rows[1], rows[2], 100.0 * (double)facts.positives[0] / fmax(1, (double)facts.rows[0]),
+           100.0 * (double)facts.positives[1] / fmax(1, (double)facts.rows[1]),
+           100.0 * (double)facts.positives[2] / fmax(1, (double)facts.rows[2]));
+    dp_count_print(rows[0], facts.left_out);
+    dp_say(t->log, DP_INFO, "", "%d columns   %s rows left out (no label, outside the split, or not apart)",
+           data_features_n(t->data), rows[0]);
+    DP_TRY(data_leaks(&t->leaks, t->data, t->comm));
+    if (t->leaks.suspicious)
+        dp_say(t->log, DP_WARN, "leaks",
+               "SUSPICIOUS: %.1f %% of test tuples (%s) stand in train, a bare lookup of them has AUC %.3f: the test "
+               "figures are better than the truth; split by time, or name the columns in split.apart",
+               100 * t->leaks.share_seen, t->leaks.tuple, t->leaks.lookup_auc);
+    else
+        dp_say(t->log, DP_INFO, "leaks", "none: %.1f %% of test tuples stand in train, their lookup has AUC %.3f",
+               100 * t->leaks.share_seen, t->leaks.lookup_auc);
+    t->read_s = dp_clock_seconds() - start;
+    return DP_OK;
+}
+
+/* The newest version so far, on the same test rows. A version that does not fit this table is only told. */
+static dp_status compare_with_newest(Training *t)
+{
+    struct {
+        int found;
+        char path[1024], address[REGISTRY_ADDRESS_MAX];
+    } old = {0};
+    char difference[160];
+    Model *model = NULL;
+    ModelFacts mine, theirs;
+    ScoreReport report = {0};
+    EvaluateOptions first = t->evaluate;
+    dp_status st = DP_OK;
+    first.metrics.n = 1;
+    if (comm_rank(t->comm) == 0)
+        old.found = registry_path(old.path, sizeof old.path, old.address, t->place.models, t->head.name) == DP_OK;
+    comm_share(t->comm, &old, sizeof old, 0);
+    if (!old.found)
+        return DP_OK;
+    st = comm_agree(t->comm, model_load(&model, NULL, old.path, t->device));
+    if (st == DP_OK)
+        st = comm_agree(t->comm, model_facts(&mine, t->model));
+    if (st == DP_OK)
+        st = comm_agree(t->comm, model_facts(&theirs, model));
+    if (st == DP_OK && dp_digest_same(&mine.payload, &theirs.payload))
+        snprintf(t->against, sizeof t->against, "%s   the same model, bit for bit", old.address);
+    else if (st == DP_OK &&
+             (st = score_compare(&report, model, t->model, t->data, DATA_TEST, &first, t->comm)) == DP_OK) {
+        app_say_difference(difference, sizeof difference, &report);
+        snprintf(t->against, sizeof t->against, "%s   %s", old.address, difference);
+    }
+    if (st != DP_OK)
+        dp_say(t->log, DP_WARN, "against", "%s could not be compared: %s [%s]", old.address, dp_error_last()->text,
+               dp_error_last()->id);
+    else
+        dp_say(t->log, DP_INFO, "against", "%s", t->against);
+    score_report_free(&report);
+    model_free(&model);
+    return DP_OK;
+}
+
+static dp_status judge(Training *t)
+{
+    double start = dp_clock_seconds();
+    DP_TRY(score_evaluate(&t->report, t->model, t->data, DATA_TEST, &t->evaluate, t->comm));
+    app_say_report(t->app, t->log, "test", &t->report);
+    DP_TRY(compare_with_newest(t));
+    t->evaluate_s = dp_clock_seconds() - start;
+    return DP_OK;
+}
+
+static json_t *provenance_data(const Training *t)
+{
+    char content[DP_DIGEST_HEX], table[96], from[3][32], to[3][32];
+    LakeFacts lake = lake_facts(t->table);
+    DataFacts facts = data_facts(t->data);
+    dp_digest_print(content, &lake.content);
+    snprintf(table, sizeof table, "%s@%lld", lake.name, (long long)lake.snapshot);
+    for (int p = 0; p < 3; p++) {
+        app_print_day(from[p], facts.from[p]);
+        app_print_day(to[p], facts.to[p]);
+    }
+    json_t *parts = json_object();
+    static const char *const names[] = {"train", "valid", "test"};
+    for (int p = 0; p < 3; p++)
+        json_object_set_new(parts, names[p],
+                            json_pack("{s:I, s:I, s:s, s:s}", "rows", (json_int_t)facts.rows[p], "positives",
+                                      (json_int_t)facts.positives[p], "from", from[p], "to", to[p]));
+    return json_pack("{s:s, s:s, s:s, s:I, s:o}", "table", table, "content", content, "label", t->data_options.label,
+                     "left_out", (json_int_t)facts.left_out, "parts", parts);
+}
+
+/* What is stored beside the payload: who made it, when, from what, and what it is worth. */
+static json_t *provenance_of(const Training *t)
+{
+    char digest[DP_DIGEST_HEX], who[40], when[32];
+    dp_digest config;
+    if (config_digest(t->config, &config) != DP_OK)
+        return NULL;
+    dp_digest_print(digest, &config);
+    app_user(who);
+    dp_time_print(when, dp_clock_now());
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", t->head.name, "about",
+                  t->head.about ? t->head.about : "", "owner", t->head.owner ? t->head.owner : "", "by", who, "made",
+                  when, "dipper", DIPPER_VERSION, "config", digest, "run", run_facts(t->run).id);
+    json_object_set_new(object, "data", provenance_data(t));
+    json_object_set_new(object, "leaks",
+                        json_pack("{s:o, s:o, s:o, s:b, s:s}", "share_seen", app_json_number(t->leaks.share_seen),
+                                  "share_same", app_json_number(t->leaks.share_same), "lookup_auc",
+                                  app_json_number(t->leaks.lookup_auc), "suspicious", t->leaks.suspicious, "tuple",
+                                  t->leaks.tuple));
+    json_object_set_new(object, "training",
+                        json_pack("{s:I, s:I, s:s, s:o, s:I}", "steps", (json_int_t)t->end.steps, "kept",
+                                  (json_int_t)t->end.best_step, "stop", t->train.stop_metric, "valid",
+                                  app_json_number(t->end.best), "seed", (json_int_t)t->train.seed));
+    json_object_set_new(object, "test", app_report_json(&t->report));
+    if (*t->against)
+        json_object_set_new(object, "against", json_string(t->against));
+    return object;
+}
+
+static dp_status offer_image(Training *t)
+{
+    dp_buf image = {0};
+    ModelFacts facts;
+    json_t *object = provenance_of(t);
+    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    dp_status st = DP_OK;
+    json_decref(object);
+    if (!text)
+        return dp_fail(DP_ERR_AGAIN, "base-01", "no memory for the provenance of the model");
+    DP_GO(model_facts(&facts, t->model));
+    DP_GO(model_image(t->model, text, &image));
+    DP_GO(registry_offer(t->address, t->place.models, t->head.name, image.data, image.size, &facts.payload));
+done:
+    free(text);
+    dp_buf_free(&image);
+    return st;
+}
+
+static dp_status offer(Training *t)
+{
+    dp_status st = comm_rank(t->comm) == 0 ? offer_image(t) : DP_OK;
+    DP_TRY_ALL(t->comm, st);
+    comm_share(t->comm, t->address, sizeof t->address, 0);
+    return DP_OK;
+}
+
+static void say_end(Training *t)
+{
+    char all[32], part[4][32], peak[32];
+    double parts[4] = {t->read_s, t->end.begin_s, t->end.train_s, t->evaluate_s};
+    int64_t bytes = dp_memory_peak();
+    comm_max_i64(t->comm, &bytes, 1);
+    dp_bytes_print(peak, bytes);
+    dp_duration_print(all, dp_clock_seconds() - t->app->started);
+    for (int i = 0; i < 4; i++)
+        dp_duration_print(part[i], parts[i]);
+    dp_say(t->log, DP_INFO, "time", "%s   read %s  bin %s  train %s  evaluate %s   peak %s a rank", all, part[0],
+           part[1], part[2], part[3], peak);
+    dp_say(t->log, DP_INFO, "made", "%s   %s: metrics.jsonl  log  config.yaml", t->address, run_facts(t->run).folder);
+    dp_say(t->log, DP_INFO, "next", "dipper model show %s", t->address);
+}
+
+/* The model was asked to leave, or its loss is no number: no version is made. */
+static dp_status say_left(Training *t)
+{
+    if (t->end.outcome == TRAIN_DIVERGED)
+        return dp_fail(DP_ERR_DATA, "app-13",
+                       "the scores are no numbers after %s %lld: lower model.learning_rate, or look for absurd values "
+                       "with dipper lake show",
+                       model_step_name(t->model), (long long)model_steps(t->model));
+    t->app->exit = t->end.outcome == TRAIN_INTERRUPTED ? APP_INTERRUPTED : APP_LEFT;
+    dp_say(t->log, DP_WARN, "left", "saved at %s %lld of %lld; the same command goes on from there",
+           model_step_name(t->model), (long long)model_steps(t->model), (long long)model_steps_max(t->model));
+    return DP_OK;
+}
+
+static dp_status print_result(Training *t)
+{
+    if (!app_given(t->app, APP_JSON))
+        return app_print(t->app, "%s\n", t->address);
+    if (comm_rank(t->comm) != 0)
+        return DP_OK;
+    return app_print_json(t->app, json_pack("{s:s, s:s, s:o}", "model", t->address, "run", run_facts(t->run).id, "test",
+                                            app_report_json(&t->report)));
+}
+
+static dp_status train_and_offer(Training *t)
+{
+    DP_TRY(app_open_run(t->app, &t->run, &t->place, t->config, t->head.name, &t->content));
+    app_say_start(t->app, t->head.name, t->run, t->threads, device_describe(t->device), "");
+    DP_TRY(read_data(t));
+    DP_TRY_ALL(t->comm, model_build(&t->model, t->config, (uint64_t)t->train.seed, t->device));
+    DP_TRY(train_run(&t->end, t->model, t->data, &t->train, t->run, t->comm));
+    if (t->end.outcome != TRAIN_DONE && t->end.outcome != TRAIN_STOPPED)
+        return say_left(t);
+    DP_TRY(judge(t));
+    DP_TRY(offer(t));
+    say_end(t);
+    return comm_agree(t->comm, print_result(t));
+}
+
+dp_status app_train(App *app)
+{
+    Training t = {.app = app, .comm = app->comm, .log = comm_log(app->comm)};
+    dp_status st = DP_OK;
+    DP_GO(read_config(&t));
+    DP_GO(lake_open(&t.table, t.place.lake, t.data_options.table, t.comm));
+    t.content = lake_facts(t.table).content;
+    DP_GO_ALL(t.comm, device_open(&t.device, app_device_name(&t.job), comm_local_rank(t.comm), t.threads));
+    if (app_given(app, APP_DRY_RUN)) {
+        app_say_start(app, t.head.name, NULL, t.threads, device_describe(t.device), "");
+        DP_GO(read_data(&t));
+    } else {
+        DP_GO(train_and_offer(&t));
+    }
+done:
+    st = app_close_run(app, &t.run, st, *t.address ? t.address : NULL);
+    score_report_free(&t.report);
+    model_free(&t.model);
+    data_close(&t.data);
+    device_close(&t.device);
+    lake_close(&t.table);
+    config_free(&t.config);
+    return st;
+}

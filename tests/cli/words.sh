@@ -1,0 +1,56 @@
+# RUN np=1 quick -- wrong words get a message with an id, a suggestion, the right exit code, on one rank only
+. "$DIPPER_SOURCE/tests/support/risk.sh"
+says() { grep -qF -- "$1" "$words" || wrong "not said: $1"; }
+
+fails 2 "$DIPPER" trian
+says "did you mean 'train'?"
+says "[app-01]"
+says "More: dipper help app-01"
+fails 2 "$DIPPER" train configs/risk.yaml --jsn
+says "did you mean --json?"
+fails 2 "$DIPPER" train configs/risk.yaml --limit 3
+says "no flag --limit"
+fails 2 "$DIPPER" score --limit
+says "[app-03]"
+fails 2 "$DIPPER" model ls --limit=many
+says "whole number"
+fails 2 "$DIPPER" lake shw x
+says "did you mean 'show'?"
+fails 2 "$DIPPER" train
+says "a config of kind model"
+fails 2 "$DIPPER" help lake-9999
+fails 66 "$DIPPER" check nowhere.yaml
+says "nowhere.yaml"
+fails 66 "$DIPPER" check "$home" # a folder is no config
+fails 78 "$DIPPER" train configs/score-night.yaml
+says "describes a batch"
+fails 78 "$DIPPER" check configs/risk.yaml model.dept=7 train.stop.metric=aux
+says "did you mean 'depth'?"
+fails 78 "$DIPPER" check configs/risk.yaml 'evaluate.metrics=[auc, aucc]' train.stop.metric=revenue@5%
+says "'aucc'"
+says "[train-01]"
+fails 78 "$DIPPER" check configs/score-night.yaml data.day=2026-02-30
+says "[score-04]"
+fails 66 "$DIPPER" lake show nothing
+fails 66 "$DIPPER" run show nothing
+fails 66 "$DIPPER" model show nothing
+fails 66 "$DIPPER" train configs/risk.yaml
+says "declarations"
+
+# Three ranks find the same fault: one of them says it.
+fails 78 "$MPIEXEC" -n 3 "$DIPPER" score configs/score-night.yaml data.day=2026-02-30
+[ "$(grep -c 'score-04' "$words")" -eq 2 ] || wrong "not said once (a fault and where to read on)"
+fails 2 "$MPIEXEC" -n 3 "$DIPPER" train
+[ "$(grep -c 'error:' "$words")" -eq 1 ] || wrong "not said once"
+
+# Nothing of it left a trace, stdout stayed empty, and a full stdout is a failure.
+[ ! -e data ] || wrong "a folder was made: $(find data)"
+[ ! -s out ] || wrong "stdout had words"
+fails 74 sh -c '"$DIPPER" check configs/risk.yaml >/dev/full'
+says "[app-08]"
+
+# No terminal, no colours; quiet says nothing.
+! grep -q "$(printf '\033')" "$words" || wrong "colours without a terminal"
+"$DIPPER" check configs/risk.yaml --quiet >"$home/out" 2>"$words" || wrong "check failed"
+[ ! -s "$words" ] || wrong "--quiet has words"
+exit $failed
