@@ -1,11 +1,12 @@
 # RUN np=1 time=180 -- scores are the same on any rank count, killed and gone on or not; a second time adds nothing
 . "$DIPPER_SOURCE/tests/support/risk.sh"
 make_lake 20000
-"$DIPPER" train configs/risk.yaml model.trees=30 --quiet >/dev/null 2>"$words" || wrong "no model"
+"$DIPPER" train configs/risk.yaml model.trees=200 train.stop.patience=0 job.threads=1 evaluate.slices=[] --quiet \
+	>/dev/null 2>"$words" || wrong "no model"
 score() { # RANKS TABLE more…
 	local ranks=$1 table=$2
 	shift 2
-	on "$ranks" score configs/score-night.yaml data.day= write.table="$table" "$@"
+	on "$ranks" score configs/score-night.yaml data.day= write.table="$table" job.threads=1 "$@"
 }
 rows() { "$DIPPER" lake export "$1" | sha256sum; }
 
@@ -27,4 +28,37 @@ again=$(score 2 scores-1 2>"$words")
 [ "$again" = scores-1@1 ] || wrong "a second time made '$again'"
 grep -q "nothing was added" "$words" || wrong "not said that nothing was added"
 [ "$(rows scores-1)" = "$want" ] || wrong "a second time changed the scores"
+
+# Disturbed after the first blocks: by kill -9, by USR2 (alone and under mpirun), then gone on with.
+disturb() { # SIGNAL RANKS TABLE
+	score "$2" "$3" >out 2>"$words" &
+	local pid=$! target
+	for _ in $(seq 500); do
+		[ "$(find "data/lake/$3" -name '*.h5' 2>/dev/null | wc -l)" -lt 2 ] || break
+		sleep 0.01
+	done
+	target=$(pgrep -P "$pid" | head -1)
+	kill -"$1" "${target:-$pid}" || wrong "$3: it had ended before it was disturbed"
+	wait "$pid"
+	ended=$?
+	[ ! -s out ] || wrong "$3: a disturbed start printed $(cat out)"
+	! "$DIPPER" lake show "$3" >/dev/null 2>&1 || wrong "$3: half a delivery can be seen"
+}
+go_on() { # RANKS TABLE
+	[ "$(score "$1" "$2" 2>"$words")" = "$2@1" ] || wrong "$2: going on failed"
+	grep -qE 'blocks, [1-9][0-9]* of them done before' "$words" || wrong "$2: nothing was taken over from the first start"
+	[ "$(rows "$2")" = "$want" ] || wrong "$2: other scores after going on"
+	sed -n '/^  rank/,/^    10/p' "$words" | cmp -s - top || wrong "$2: other riskiest rows after going on"
+}
+disturb KILL 1 scores-kill
+go_on 1 scores-kill
+disturb USR2 1 scores-usr2
+[ "$ended" -eq 85 ] || wrong "USR2: exit $ended, not 85"
+go_on 2 scores-usr2
+disturb USR2 2 scores-mpi
+[ "$ended" -eq 85 ] || wrong "USR2 to mpirun: exit $ended, not 85"
+go_on 1 scores-mpi
+disturb INT 1 scores-int
+[ "$ended" -eq 130 ] || wrong "Ctrl-C: exit $ended, not 130"
+go_on 1 scores-int
 exit $failed
