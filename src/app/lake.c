@@ -87,8 +87,7 @@ static dp_status show_head(App *app, const LakeTable *table)
     DP_TRY(app_print(app, "%-9s id %s   time %s   recorded %s\n", "rows", schema->id ? schema->id : "row number",
                      schema->time ? schema->time : "none", schema->recorded ? schema->recorded : "none"));
     DP_TRY(app_print(app, "%-9s %s\n", "content", content));
-    DP_TRY(
-        app_print(app, "%-9s %s rows put aside%s\n", "aside", aside, facts.quarantined > 0 ? ": --quarantine" : ""));
+    DP_TRY(app_print(app, "%-9s %s rows put aside%s\n", "aside", aside, facts.quarantined > 0 ? ": --quarantine" : ""));
     return show_deliveries(app, table);
 }
 

@@ -55,7 +55,7 @@ typedef struct BatchOptions {
     const char *month;       /* "latest", "2026-11" */
     const char *where;       /* a condition, joined with the others by and */
     CfgList use;             /* models */
-    int64_t as_of;     /* read the table as it was known then; DP_TIME_MISSING: all that is recorded */
+    int64_t as_of;           /* read the table as it was known then; DP_TIME_MISSING: all that is recorded */
     const char *write_table; /* "scores" */
     int64_t reasons;         /* contributions stored a row */
     int64_t top;             /* rows shown at the end */

@@ -41,6 +41,10 @@ def mask(text):
     text = re.sub(r"[\d.]+ (bytes|KiB|MiB|GiB|TiB)\b", "SIZE", text)
     text = re.sub(r"[\d,]+ rows/s", "9 rows/s", text)
     text = re.sub(r" +[\d.]+ [kM](?= {3,})", "   RATE", text)
+    text = re.sub(r"[a-z_0-9]+ \S+ \([-+][\d.]+\)", "COLUMN VALUE (AMOUNT)", text)
+    text = re.sub(r"^ +\d+(?= .*best; )", "   BEST", text, flags=re.M)
+    text = re.sub(r"no clear difference|better$|worse$", "VERDICT", text, flags=re.M)
+    text = re.sub(r"[-+](?=\d+\.\d{3}\b)| (?=\d+\.\d{3} \.\.)", "", text)
     return re.sub(r" +$", "", re.sub(r"\d", "9", text), flags=re.M)
 
 

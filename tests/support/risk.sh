@@ -18,6 +18,7 @@ failed=0
 wrong() {
 	echo "$*"
 	[ ! -s "$words" ] || sed 's/^/    /' "$words"
+	# shellcheck disable=SC2034  # the tests end with it
 	failed=1
 }
 on() {
