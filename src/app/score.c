@@ -119,8 +119,8 @@ static void say_end(Night *n, double seconds)
     dp_count_print(rows, n->result.rows);
     dp_count_print(rate, (int64_t)((double)n->result.rows / (seconds + 1e-9)));
     dp_duration_print(took, dp_clock_seconds() - n->app->started);
-    dp_say(n->log, DP_INFO, "scored", "%s rows in %lld blocks, %lld of them done before", rows,
-           (long long)n->result.blocks, (long long)n->result.blocks_before);
+    dp_say(n->log, DP_INFO, "scored", "%s rows in %lld block%s, %lld of them done before", rows,
+           (long long)n->result.blocks, n->result.blocks == 1 ? "" : "s", (long long)n->result.blocks_before);
     say_top(n);
     dp_say(n->log, DP_INFO, "time", "%s   %s rows/s   peak %s a rank", took, rate, peak);
     dp_say(n->log, DP_INFO, "made", "%s%s", n->made,

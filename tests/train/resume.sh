@@ -1,11 +1,11 @@
 # RUN np=1 time=180 -- stopped by Ctrl-C, USR2 or kill -9, and on any rank count, a run ends with the same model
 . "$DIPPER_SOURCE/tests/support/risk.sh"
-make_lake 20000
+make_lake 12000
 # `seed` makes inputs differ, so each case has its own run; the payload must not know how it came about.
 train() { # RANKS NAME more…
 	local ranks=$1 name=$2
 	shift 2
-	on "$ranks" train configs/risk.yaml name="$name" model.trees=150 train.every=5 train.stop.patience=0 \
+	on "$ranks" train configs/risk.yaml name="$name" model.trees=100 train.every=5 train.stop.patience=0 \
 		evaluate.slices=[] evaluate.metrics=[auc] job.threads=1 --quiet "$@"
 }
 
