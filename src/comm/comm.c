@@ -28,6 +28,28 @@ static int copies_by_launcher(void)
     return getenv("PMIX_RANK") || getenv("PMI_RANK") ? 1 : 0;
 }
 
+/* Slurm started several tasks without offering MPI's wire-up (srun --mpi=none): MPI_Init would end the process with
+ * words of its own. */
+static bool wired_up(int copies)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK",      "PMI_RANK", "PMI_FD",
+                                        "PMI_CONTROL_PORT",     "MPI_LOCALNRANKS"};
+    if (copies == 1 || !getenv("SLURM_STEP_NUM_TASKS"))
+        return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (getenv(names[i]))
+            return true;
+    return false;
+}
+
+static dp_status not_ranks(int copies, const char *but)
+{
+    return dp_fail(DP_ERR_USAGE, "comm-01",
+                   "the launcher started %d copies, not %d ranks (%s); with srun try --mpi=pmix, with mpirun use the "
+                   "one of the MPI that Dipper was built with (dipper doctor shows it)",
+                   copies, copies, but);
+}
+
 static void mpi_failed(MPI_Comm *mpi, int *code, ...)
 {
     char text[MPI_MAX_ERROR_STRING] = "";
@@ -81,15 +103,16 @@ dp_status comm_open(Comm **comm, const dp_log *log)
     DP_TRY(comm_open_alone(comm, log));
     if (copies == 0)
         return DP_OK;
+    if (!wired_up(copies)) {
+        comm_close(comm);
+        return not_ranks(copies, "it hands them no way to find each other");
+    }
     start_mpi(*comm);
     if (copies != (*comm)->size) {
-        int size = (*comm)->size;
+        char but[32];
+        snprintf(but, sizeof but, "MPI sees %d", (*comm)->size);
         comm_close(comm);
-        return dp_fail(
-            DP_ERR_USAGE, "comm-01",
-            "the launcher started %d copies, not %d ranks (MPI sees %d); with srun try --mpi=pmix, with mpirun "
-            "use the one of the MPI that Dipper was built with (dipper doctor shows it)",
-            copies, copies, size);
+        return not_ranks(copies, but);
     }
     return DP_OK;
 }

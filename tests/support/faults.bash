@@ -4,7 +4,7 @@
 world=$(mktemp -d)
 trap 'rm -rf "$world"' EXIT
 cd "$world" || exit 1
-printf 'kind: site\nname: test\nroot: %s/data\n' "$world" >site.yaml
+printf 'kind: site\nroot: %s/data\n' "$world" >site.yaml
 export DIPPER_SITE=$world/site.yaml
 mpirun=${MPIEXEC:-mpirun}
 wrong=0 gone=0
@@ -52,14 +52,15 @@ file() { # NAME: header and stdin
 	{ echo "$header" && cat; } >"$1"
 }
 
-# run NP COMMAND…: dipper on NP ranks, words to `err`, results to `out`
+# run NP COMMAND…: dipper on NP ranks (started by `as`), words to `err`, results to `out`
+as=()
 run() {
 	local np=$1
 	shift
 	if [ "$np" -eq 1 ]; then
-		timeout -k 5 "${limit:-60}" "$DIPPER" "$@" >out 2>err </dev/null
+		timeout -k 5 "${limit:-60}" "${as[@]}" "$DIPPER" "$@" >out 2>err </dev/null
 	else
-		timeout -k 5 "${limit:-60}" "$mpirun" -n "$np" "$DIPPER" "$@" >out 2>err </dev/null
+		timeout -k 5 "${limit:-60}" "${as[@]}" "$mpirun" -n "$np" "$DIPPER" "$@" >out 2>err </dev/null
 	fi
 }
 

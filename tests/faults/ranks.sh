@@ -1,0 +1,97 @@
+# RUN np=1 time=300 -- ranks that die and writers that meet: no hang, nothing half, and the same command goes on
+# shellcheck source=tests/support/faults.bash
+. "$DIPPER_SOURCE/tests/support/faults.bash" || exit 1
+limit=120
+rows 20000 1 | file good.csv
+must ingest table.yaml good.csv
+
+# digest MODEL: of its payload
+digest() { must model show "$1" --json && grep -oE '"payload": *"[^"]*"' out; }
+# within SECONDS COMMAND…: until it succeeds
+within() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.1
+	done
+}
+under_way() { [ "$(cat data/runs/*/*-"$1"/metrics.jsonl 2>/dev/null | wc -l)" -ge "$2" ]; }
+
+must train model.yaml name=whole model.trees=400 train.checkpoint=1s
+whole=$(digest whole)
+
+# A rank of three is killed in the middle of training.
+before=$(listing)
+timeout -k 5 "$limit" "$mpirun" -n 3 "$DIPPER" train model.yaml name=hurt model.trees=400 train.checkpoint=1s >out 2>err </dev/null &
+job=$!
+within 60 under_way hurt 3 || fault "training on 3 ranks did not begin"
+launcher=$(pgrep -P "$job" | head -1)
+victim=$(pgrep -P "$launcher" -f "$DIPPER" | tail -1)
+kill -9 "$victim"
+started=$SECONDS
+wait "$job"
+rc=$?
+gone=$((gone + 1))
+if [ "$rc" -eq 0 ] || [ "$rc" -eq 124 ] || [ $((SECONDS - started)) -gt 30 ]; then
+	fault "a rank that dies: exit code $rc after $((SECONDS - started)) s"
+fi
+[ "$before" = "$(listing)" ] || fault "a rank that dies: tables or models changed"
+run 3 train model.yaml name=hurt model.trees=400 train.checkpoint=1s || fault "the same command after it"
+[ "$(digest hurt)" = "$whole" ] || fault "resumed after a death: another payload"
+
+# A lone process is killed while it ingests a large file: no trace in the table, and again it lands whole.
+rows 400000 2 | file large.csv
+before=$(listing)
+for np in 1 3; do
+	if [ $np -eq 1 ]; then
+		"$DIPPER" ingest table.yaml large.csv >out 2>err </dev/null &
+		job=$! victim=$!
+	else
+		timeout "$limit" "$mpirun" -n 3 "$DIPPER" ingest table.yaml large.csv >out 2>err </dev/null &
+		job=$!
+		within 20 pgrep -P "$(pgrep -P $job | head -1)" -f "$DIPPER" >pids
+		victim=$(pgrep -P "$(pgrep -P $job | head -1)" -f "$DIPPER" | tail -1)
+	fi
+	sleep 0.3
+	kill -9 "$victim" 2>/dev/null
+	wait "$job" 2>/dev/null
+	rc=$?
+	gone=$((gone + 1))
+	[ "$rc" -ne 124 ] || fault "ingest killed, $np ranks: hung"
+	# what was staged may wait for the next start; what a reader sees is as before
+	must lake verify goods
+	must lake show goods --json
+	grep -qE '"rows": *20000\b' out || [ "$rc" -eq 0 ] || fault "ingest killed, $np ranks: rows came in"
+done
+run 3 ingest table.yaml large.csv || fault "ingest after two deaths"
+must lake show goods --json
+grep -qE '"rows": *420000\b' out || fault "ingest after two deaths: $(grep -oE '"rows": *[0-9]+' out | head -1)"
+left=$(find data/lake -name '.tmp.*')
+[ -z "$left" ] || fault "left behind: $left"
+
+# Two ingests of one table at once, of different files and of the same: both land or one says 75; nothing twice.
+rows 50000 3 | file a.csv
+rows 50000 4 | file b.csv
+for pair in 'a.csv b.csv' 'c.csv c.csv'; do
+	read -r first second <<<"$pair"
+	[ -f c.csv ] || rows 50000 5 | file c.csv
+	pids=()
+	for one in "$first" "$second"; do
+		timeout "$limit" "$mpirun" -n 2 "$DIPPER" ingest table.yaml "$one" >/dev/null 2>"err.${#pids[@]}" </dev/null &
+		pids+=($!)
+	done
+	for i in 0 1; do
+		wait "${pids[$i]}"
+		rc=$?
+		gone=$((gone + 1))
+		cp "err.$i" err
+		[ $rc -eq 0 ] || [ $rc -eq 75 ] || fault "two ingests at once ($pair): exit code $rc"
+	done
+	must ingest table.yaml "$first"
+	must ingest table.yaml "$second"
+done
+must lake show goods --json
+grep -qE '"rows": *570000\b' out || fault "two at once: $(grep -oE '"rows": *[0-9]+' out | head -1), not 570000"
+must lake verify goods
+verdict 7
