@@ -11,9 +11,9 @@ N = 1000
 x, score, label = 12345, [], []
 for _ in range(N):
     x = (x * 6364136223846793005 + 1442695040888963407) % 2**64
-    s = 1 + (x >> 40) % 255
-    score.append(s / 256)                                # few values: many ties
-    label.append(int((x >> 20) % 1024 < 100 + s))
+    s = 1 + (x >> 40) % 31
+    score.append(s / 32)                                 # few values: the cut and the bins part ties
+    label.append(int((x >> 20) % 64 < 8 + s))            # overconfident below, underconfident above
 score, label = np.array(score), np.array(label)
 
 def calibration(p, y, bins=15):

@@ -57,6 +57,8 @@ static void make_table(Table *t, int64_t n, uint64_t levels, uint64_t seed)
         t->label[i] = risk > 0.8;
         t->score[i] = (float)(floor((0.6 * risk + 0.4 * guess) * (double)levels) / (double)levels);
         t->other[i] = (float)(floor((0.5 * risk + 0.5 * dp_random_unit(seed, 3, k)) * (double)levels) / (double)levels);
+        if (t->score[i] == 0 && k % 2)
+            t->score[i] = -0.0f; /* the same score */
         t->row[i] = dp_random_u64(seed, 4, k);
         t->revenue[i] = risk > 0.7 ? floor(dp_random_unit(seed, 5, k) * 1e7) / 64 : NAN;
     }
@@ -91,9 +93,9 @@ static void values_are_those_of_scikit_learn(void **state)
     all.n = N_GOLDEN;
     for (int i = 0; i < N_GOLDEN; i++) {
         x = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        uint64_t s = 1 + (x >> 40) % 255;
-        all.score[i] = (float)s / 256;
-        all.label[i] = (x >> 20) % 1024 < 100 + s;
+        uint64_t s = 1 + (x >> 40) % 31;
+        all.score[i] = (float)s / 32;
+        all.label[i] = (x >> 20) % 64 < 8 + s;
         all.row[i] = (uint64_t)i;
     }
     deal(&mine, &all, 3);
@@ -222,6 +224,24 @@ static void bootstrap_is_as_wide_as_theory(void **state)
     assert_true(fabs((value.high - value.low) / expected - 1) < 0.3);
 }
 
+/* The calibration error of a calibrated model is noise alone, and more of it in each replicate: its interval must reach
+ * far below the value all the same. */
+static void calibrated_scores_may_be_perfect(void **state)
+{
+    (void)state;
+    static Table all, mine;
+    Metric metric;
+    MetricValue value;
+    make_table(&all, MOST, 1u << 20, 61);
+    for (int64_t i = 0; i < all.n; i++)
+        all.label[i] = dp_random_unit(2, 78, (uint64_t)i) < (double)all.score[i];
+    deal(&mine, &all, 62);
+    MetricRows rows = rows_of(&mine);
+    assert_ok(metric_parse(&metric, "calibration"));
+    assert_ok(metric_compute(&value, &metric, &rows, comm));
+    assert_true(value.value < 0.02 && value.low < 0.6 * value.value && value.high < 0.03);
+}
+
 static void what_has_no_value_is_nan(void **state)
 {
     (void)state;
@@ -287,7 +307,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_those_of_scikit_learn), cmocka_unit_test(no_bit_depends_on_the_ranks),
         cmocka_unit_test(delong_is_that_of_all_pairs),      cmocka_unit_test(bootstrap_is_as_wide_as_theory),
-        cmocka_unit_test(what_has_no_value_is_nan),         cmocka_unit_test(bad_rows_and_names_are_refused),
+        cmocka_unit_test(calibrated_scores_may_be_perfect), cmocka_unit_test(what_has_no_value_is_nan),
+        cmocka_unit_test(bad_rows_and_names_are_refused),
     };
     if (comm_open(&comm, NULL) != DP_OK || comm_open_alone(&alone, NULL) != DP_OK)
         return 1;
