@@ -46,6 +46,8 @@ static void print_cell(char *out, int c, uint64_t i)
     bool corrects = i % CORRECTS == 7; /* the row before it */
     if (c == ID)
         sprintf(out, "D%05d", (int)i - corrects);
+    else if (c == RESULT_AT && u > 0.95)
+        return; /* a result that nobody knows when */
     else if (c == AT || c == RESULT_AT || c == CHANGED)
         dp_time_print(out, time + (c == RESULT_AT ? (int64_t)(u * 30) : c == CHANGED && corrects ? 9 : 0) * DP_DAY);
     else if (c == FAULT && u < 0.9)
@@ -267,6 +269,30 @@ static void windows_are_whole_days_back_from_the_latest_label(void **state)
     data_inputs_free(&seen.inputs);
 }
 
+static void labels_that_are_not_known_are_left_out(void **state)
+{
+    (void)state;
+    static Seen seen;
+    SplitOptions split = way(1);
+    int64_t unknown = 0;
+    look(&seen, "rows", &split, &usual, alone);
+    for (uint64_t i = 0; i < ROWS; i++) {
+        char id[32], label[32], known[32];
+        struct SeenRow key;
+        print_cell(id, ID, i);
+        print_cell(label, FAULT, i);
+        print_cell(known, RESULT_AT, i);
+        if (i % CORRECTS == 7 || (i + 1) % CORRECTS == 7)
+            continue; /* one id, two rows */
+        key.row = dp_hash64(id, strlen(id), 0);
+        bool kept = bsearch(&key, seen.row, (size_t)seen.n, sizeof key, compare_rows) != NULL;
+        assert_int_equal(kept, *label && *known);
+        unknown += *label && !*known;
+    }
+    assert_true(unknown > 50);
+    data_inputs_free(&seen.inputs);
+}
+
 /* No tuple of goods in two parts; in valid and test of a split by time, one row each. */
 static void apart_means_apart(void **state)
 {
@@ -483,8 +509,8 @@ static void bad_labels_are_explained(void **state)
     DataOptions o = usual;
     LakeTable *table = NULL;
     Data *data = NULL;
-    for (int bad = 0; bad < 3; bad++) {
-        static const char *const names[] = {"one-class", "three-classes", "no-label"};
+    for (int bad = 0; bad < 4; bad++) {
+        static const char *const names[] = {"one-class", "three-classes", "no-label", "no-row"};
         for (uint64_t i = 0; i < FEW; i++)
             for (int c = 0; c < COLUMNS; c++) {
                 print_cell(text[i][c], c, i);
@@ -492,9 +518,9 @@ static void bad_labels_are_explained(void **state)
                 if (c == FAULT)
                     strcpy(text[i][c], bad == 0 ? "0" : bad == 1 ? (i == 17 ? "2" : "1") : "");
             }
-        write_table(lake, names[bad], &schema, cells, FEW, 10, comm);
+        write_table(lake, names[bad], &schema, cells, bad == 3 ? 0 : FEW, 10, comm);
         assert_ok(lake_open(&table, lake, names[bad], comm));
-        static const char *const ids[] = {"data-06", "data-04", "data-05"};
+        static const char *const ids[] = {"data-06", "data-04", "data-05", "data-05"};
         assert_fails(data_open(&data, table, &o, &split, &encode, 7, 1, comm), DP_ERR_DATA, ids[bad]);
         lake_close(&table);
     }
@@ -505,6 +531,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_is_the_same_on_any_ranks_and_in_any_order),
         cmocka_unit_test(windows_are_whole_days_back_from_the_latest_label),
+        cmocka_unit_test(labels_that_are_not_known_are_left_out),
         cmocka_unit_test(apart_means_apart),
         cmocka_unit_test(coins_cannot_be_told_from_the_past),
         cmocka_unit_test(the_contract_encodes_as_training_did),
