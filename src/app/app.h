@@ -22,6 +22,7 @@
 #include "registry/registry.h"
 #include "run/run.h"
 #include "score/score.h"
+#include "train/train.h"
 
 enum { APP_LEFT = 85, APP_INTERRUPTED = 130, APP_WORDS_MAX = 4096 };
 
@@ -180,6 +181,27 @@ dp_status app_print_bytes(App *app, const char *data, size_t size);
 
 /* Local. "2026-11-20" of a time, "-" where it is missing. out holds 32 bytes. */
 void app_print_day(char *out, int64_t time);
+
+/* What `kind: model` says, for train and evaluate. Zeroed is empty; free with app_model_config_free. */
+typedef struct ModelConfig {
+    Config *config;
+    HeadOptions head;
+    JobOptions job;
+    DataOptions data;
+    SplitOptions split;
+    EncodeOptions encode;
+    TrainOptions train;
+    EvaluateOptions evaluate;
+    int threads;
+} ModelConfig;
+/* Collective. Reads the first word of the line. */
+dp_status app_model_config(App *app, ModelConfig *config);
+void app_model_config_free(ModelConfig *config);
+
+/* Collective. The version that the address means now: rank 0 says it, so that all ranks take the same. address holds
+ * REGISTRY_ADDRESS_MAX bytes. */
+dp_status app_open_model(App *app, Model **model, char *address, const Place *place, const char *wanted,
+                         Device *device);
 
 /* Local. "AUC", "average precision": a metric's name on a screen. out holds 32 bytes. */
 void app_metric_name(char *out, const Metric *metric);

@@ -13,14 +13,7 @@ typedef struct Judged {
     App *app;
     const Comm *comm;
     Place place;
-    Config *config;
-    JobOptions job;
-    DataOptions data_options;
-    SplitOptions split;
-    EncodeOptions encode;
-    TrainOptions train;
-    EvaluateOptions evaluate;
-    int threads;
+    ModelConfig c;
     LakeTable *table;
     Device *device;
     Data *data;
@@ -31,43 +24,13 @@ typedef struct Judged {
 
 static const char *const part_names[] = {"train", "valid", "test"};
 
-static dp_status read_config(Judged *j)
-{
-    const char *path;
-    DP_TRY(app_word(j->app, &path, 0, "a config of kind model"));
-    DP_TRY(app_place(j->app, &j->place));
-    DP_TRY(app_config(j->app, path, "model", &j->config));
-    DP_TRY(app_bind(j->app, j->config, "job", &j->job));
-    DP_TRY(app_bind(j->app, j->config, "data", &j->data_options));
-    DP_TRY(app_bind(j->app, j->config, "split", &j->split));
-    DP_TRY(app_bind(j->app, j->config, "model.categories", &j->encode));
-    DP_TRY(app_bind(j->app, j->config, "train", &j->train));
-    DP_TRY(app_bind(j->app, j->config, "evaluate", &j->evaluate));
-    j->threads = run_threads((int)j->job.threads, j->comm);
-    return DP_OK;
-}
-
-static dp_status open_model(Judged *j, Model **model, char *address, const char *wanted)
-{
-    struct {
-        char path[1024], address[REGISTRY_ADDRESS_MAX];
-    } found = {0};
-    dp_status st = DP_OK;
-    if (comm_rank(j->comm) == 0)
-        st = registry_path(found.path, sizeof found.path, found.address, j->place.models, wanted);
-    DP_TRY_ALL(j->comm, st);
-    comm_share(j->comm, &found, sizeof found, 0);
-    memcpy(address, found.address, sizeof found.address);
-    return comm_agree(j->comm, model_load(model, NULL, found.path, j->device));
-}
-
 static json_t *result_json(const Judged *j)
 {
     LakeFacts lake = lake_facts(j->table);
     char table[96];
     snprintf(table, sizeof table, "%s@%lld", lake.name, (long long)lake.snapshot);
     json_t *object = json_pack("{s:s, s:s, s:s, s:o}", "model", j->address, "table", table, "part",
-                               part_names[j->evaluate.part], "figures", app_report_json(&j->report));
+                               part_names[j->c.evaluate.part], "figures", app_report_json(&j->report));
     if (*j->against) {
         json_object_set_new(object, "against", json_string(j->against));
         json_object_set_new(object, "differences", app_report_json(&j->difference));
@@ -84,7 +47,7 @@ static dp_status print_table(const Judged *j)
         app_metric_name(name, &f->metric);
         dp_count_print(rows, f->rows);
         DP_TRY(app_print(j->app, "%-17s  %-24s %10s %8.3f   %.3f .. %.3f\n", name,
-                         *f->slice ? f->slice : part_names[j->evaluate.part], rows, f->value.value, f->value.low,
+                         *f->slice ? f->slice : part_names[j->c.evaluate.part], rows, f->value.value, f->value.low,
                          f->value.high));
     }
     for (int i = 0; i < j->difference.n; i++) {
@@ -99,17 +62,19 @@ static dp_status print_table(const Judged *j)
 static dp_status evaluate(Judged *j)
 {
     const char *wanted;
+    DP_TRY(app_place(j->app, &j->place));
+    DP_TRY(app_model_config(j->app, &j->c));
     DP_TRY(app_word(j->app, &wanted, 1, "a model"));
-    DP_TRY_ALL(j->comm, device_open(&j->device, app_device_name(&j->job), comm_local_rank(j->comm), j->threads));
-    DP_TRY(open_model(j, &j->model, j->address, wanted));
+    DP_TRY_ALL(j->comm, device_open(&j->device, app_device_name(&j->c.job), comm_local_rank(j->comm), j->c.threads));
+    DP_TRY(app_open_model(j->app, &j->model, j->address, &j->place, wanted, j->device));
     if (app_given(j->app, APP_AGAINST))
-        DP_TRY(open_model(j, &j->other, j->against, j->app->args.against));
-    DP_TRY(lake_open(&j->table, j->place.lake, j->data_options.table, j->comm));
-    DP_TRY(data_open(&j->data, j->table, &j->data_options, &j->split, &j->encode, (uint64_t)j->train.seed, j->threads,
+        DP_TRY(app_open_model(j->app, &j->other, j->against, &j->place, j->app->args.against, j->device));
+    DP_TRY(lake_open(&j->table, j->place.lake, j->c.data.table, j->comm));
+    DP_TRY(data_open(&j->data, j->table, &j->c.data, &j->c.split, &j->c.encode, (uint64_t)j->c.train.seed, j->c.threads,
                      j->comm));
-    DP_TRY(score_evaluate(&j->report, j->model, j->data, (DataPart)j->evaluate.part, &j->evaluate, j->comm));
+    DP_TRY(score_evaluate(&j->report, j->model, j->data, (DataPart)j->c.evaluate.part, &j->c.evaluate, j->comm));
     if (j->other)
-        DP_TRY(score_compare(&j->difference, j->other, j->model, j->data, (DataPart)j->evaluate.part, &j->evaluate,
+        DP_TRY(score_compare(&j->difference, j->other, j->model, j->data, (DataPart)j->c.evaluate.part, &j->c.evaluate,
                              j->comm));
     dp_status st = DP_OK;
     if (comm_rank(j->comm) == 0)
@@ -120,9 +85,7 @@ static dp_status evaluate(Judged *j)
 dp_status app_evaluate(App *app)
 {
     Judged j = {.app = app, .comm = app->comm};
-    dp_status st = read_config(&j);
-    if (st == DP_OK)
-        st = evaluate(&j);
+    dp_status st = evaluate(&j);
     score_report_free(&j.report);
     score_report_free(&j.difference);
     model_free(&j.model);
@@ -130,6 +93,6 @@ dp_status app_evaluate(App *app)
     data_close(&j.data);
     device_close(&j.device);
     lake_close(&j.table);
-    config_free(&j.config);
+    app_model_config_free(&j.c);
     return st;
 }

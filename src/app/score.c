@@ -44,22 +44,13 @@ static dp_status read_config(Night *n)
     return DP_OK;
 }
 
-/* Which version "risk" is now, and "yesterday": rank 0 says it, so that all ranks mean the same. */
 static dp_status open_model(Night *n)
 {
-    struct {
-        char path[1024], address[REGISTRY_ADDRESS_MAX];
-        int64_t today;
-    } found = {.today = dp_clock_now()};
-    dp_status st = DP_OK;
-    if (comm_rank(n->comm) == 0)
-        st = registry_path(found.path, sizeof found.path, found.address, n->place.models, n->options.use.items[0]);
-    DP_TRY_ALL(n->comm, st);
-    comm_share(n->comm, &found, sizeof found, 0);
-    snprintf(n->address, sizeof n->address, "%s", found.address);
+    int64_t today = dp_clock_now(); /* "yesterday" is the same day on every rank */
+    comm_share(n->comm, &today, sizeof today, 0);
     DP_TRY_ALL(n->comm, device_open(&n->device, app_device_name(&n->job), comm_local_rank(n->comm), n->threads));
-    DP_TRY_ALL(n->comm, model_load(&n->model, NULL, found.path, n->device));
-    return score_wanted(&n->wanted, &n->options, n->table, found.today);
+    DP_TRY(app_open_model(n->app, &n->model, n->address, &n->place, n->options.use.items[0], n->device));
+    return score_wanted(&n->wanted, &n->options, n->table, today);
 }
 
 /* Everything that decides the scores beyond the config: table, model, period. */

@@ -189,3 +189,38 @@ dp_status app_print(App *app, const char *format, ...)
     dp_buf_free(&text);
     return st;
 }
+
+dp_status app_model_config(App *app, ModelConfig *c)
+{
+    const char *path;
+    DP_TRY(app_word(app, &path, 0, "a config of kind model"));
+    DP_TRY(app_config(app, path, "model", &c->config));
+    DP_TRY(app_bind(app, c->config, "", &c->head));
+    DP_TRY(app_bind(app, c->config, "job", &c->job));
+    DP_TRY(app_bind(app, c->config, "data", &c->data));
+    DP_TRY(app_bind(app, c->config, "split", &c->split));
+    DP_TRY(app_bind(app, c->config, "model.categories", &c->encode));
+    DP_TRY(app_bind(app, c->config, "train", &c->train));
+    DP_TRY(app_bind(app, c->config, "evaluate", &c->evaluate));
+    c->threads = run_threads((int)c->job.threads, app->comm);
+    return DP_OK;
+}
+
+void app_model_config_free(ModelConfig *c)
+{
+    config_free(&c->config);
+}
+
+dp_status app_open_model(App *app, Model **model, char *address, const Place *place, const char *wanted, Device *device)
+{
+    struct {
+        char path[1024], address[REGISTRY_ADDRESS_MAX];
+    } found = {0};
+    dp_status st = DP_OK;
+    if (comm_rank(app->comm) == 0)
+        st = registry_path(found.path, sizeof found.path, found.address, place->models, wanted);
+    DP_TRY_ALL(app->comm, st);
+    comm_share(app->comm, &found, sizeof found, 0);
+    memcpy(address, found.address, sizeof found.address);
+    return comm_agree(app->comm, model_load(model, NULL, found.path, device));
+}

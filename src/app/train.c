@@ -18,15 +18,7 @@ typedef struct Training {
     const Comm *comm;
     const dp_log *log;
     Place place;
-    Config *config;
-    HeadOptions head;
-    JobOptions job;
-    DataOptions data_options;
-    SplitOptions split;
-    EncodeOptions encode;
-    TrainOptions train;
-    EvaluateOptions evaluate;
-    int threads;
+    ModelConfig c;
     LakeTable *table;
     Run *run;
     Device *device;
@@ -40,29 +32,11 @@ typedef struct Training {
     char address[REGISTRY_ADDRESS_MAX], against[300];
 } Training;
 
-static dp_status read_config(Training *t)
-{
-    const char *path;
-    DP_TRY(app_word(t->app, &path, 0, "a config of kind model"));
-    DP_TRY(app_place(t->app, &t->place));
-    DP_TRY(app_config(t->app, path, "model", &t->config));
-    DP_TRY(app_bind(t->app, t->config, "", &t->head));
-    DP_TRY(app_bind(t->app, t->config, "job", &t->job));
-    DP_TRY(app_bind(t->app, t->config, "data", &t->data_options));
-    DP_TRY(app_bind(t->app, t->config, "split", &t->split));
-    DP_TRY(app_bind(t->app, t->config, "model.categories", &t->encode));
-    DP_TRY(app_bind(t->app, t->config, "train", &t->train));
-    DP_TRY(app_bind(t->app, t->config, "evaluate", &t->evaluate));
-    t->evaluate.part = DATA_TEST;
-    t->threads = run_threads((int)t->job.threads, t->comm);
-    return DP_OK;
-}
-
 static dp_status read_data(Training *t)
 {
     char rows[3][32], table[96];
     double start = dp_clock_seconds();
-    DP_TRY(data_open(&t->data, t->table, &t->data_options, &t->split, &t->encode, (uint64_t)t->train.seed, t->threads,
+    DP_TRY(data_open(&t->data, t->table, &t->c.data, &t->c.split, &t->c.encode, (uint64_t)t->c.train.seed, t->c.threads,
                      t->comm));
     DataFacts facts = data_facts(t->data);
     LakeFacts lake = lake_facts(t->table);
@@ -100,11 +74,11 @@ static dp_status compare_with_newest(Training *t)
     Model *model = NULL;
     ModelFacts mine, theirs;
     ScoreReport report = {0};
-    EvaluateOptions first = t->evaluate;
+    EvaluateOptions first = t->c.evaluate;
     dp_status st = DP_OK;
     first.metrics.n = 1;
     if (comm_rank(t->comm) == 0)
-        old.found = registry_path(old.path, sizeof old.path, old.address, t->place.models, t->head.name) == DP_OK;
+        old.found = registry_path(old.path, sizeof old.path, old.address, t->place.models, t->c.head.name) == DP_OK;
     comm_share(t->comm, &old, sizeof old, 0);
     if (!old.found)
         return DP_OK;
@@ -133,7 +107,7 @@ static dp_status compare_with_newest(Training *t)
 static dp_status judge(Training *t)
 {
     double start = dp_clock_seconds();
-    DP_TRY(score_evaluate(&t->report, t->model, t->data, DATA_TEST, &t->evaluate, t->comm));
+    DP_TRY(score_evaluate(&t->report, t->model, t->data, DATA_TEST, &t->c.evaluate, t->comm));
     app_say_report(t->app, t->log, "test", &t->report);
     DP_TRY(compare_with_newest(t));
     t->evaluate_s = dp_clock_seconds() - start;
@@ -157,7 +131,7 @@ static json_t *provenance_data(const Training *t)
         json_object_set_new(parts, names[p],
                             json_pack("{s:I, s:I, s:s, s:s}", "rows", (json_int_t)facts.rows[p], "positives",
                                       (json_int_t)facts.positives[p], "from", from[p], "to", to[p]));
-    return json_pack("{s:s, s:s, s:s, s:I, s:o}", "table", table, "content", content, "label", t->data_options.label,
+    return json_pack("{s:s, s:s, s:s, s:I, s:o}", "table", table, "content", content, "label", t->c.data.label,
                      "left_out", (json_int_t)facts.left_out, "parts", parts);
 }
 
@@ -166,15 +140,15 @@ static json_t *provenance_of(const Training *t)
 {
     char digest[DP_DIGEST_HEX], who[40], when[32];
     dp_digest config;
-    if (config_digest(t->config, &config) != DP_OK)
+    if (config_digest(t->c.config, &config) != DP_OK)
         return NULL;
     dp_digest_print(digest, &config);
     app_user(who);
     dp_time_print(when, dp_clock_now());
     json_t *object =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", t->head.name, "about",
-                  t->head.about ? t->head.about : "", "owner", t->head.owner ? t->head.owner : "", "by", who, "made",
-                  when, "dipper", DIPPER_VERSION, "config", digest, "run", run_facts(t->run).id);
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", t->c.head.name, "about",
+                  t->c.head.about ? t->c.head.about : "", "owner", t->c.head.owner ? t->c.head.owner : "", "by", who,
+                  "made", when, "dipper", DIPPER_VERSION, "config", digest, "run", run_facts(t->run).id);
     json_object_set_new(object, "data", provenance_data(t));
     json_object_set_new(object, "leaks",
                         json_pack("{s:o, s:o, s:o, s:b, s:s}", "share_seen", app_json_number(t->leaks.share_seen),
@@ -183,8 +157,8 @@ static json_t *provenance_of(const Training *t)
                                   t->leaks.tuple));
     json_object_set_new(object, "training",
                         json_pack("{s:I, s:I, s:s, s:o, s:I}", "steps", (json_int_t)t->end.steps, "kept",
-                                  (json_int_t)t->end.best_step, "stop", t->train.stop_metric, "valid",
-                                  app_json_number(t->end.best), "seed", (json_int_t)t->train.seed));
+                                  (json_int_t)t->end.best_step, "stop", t->c.train.stop_metric, "valid",
+                                  app_json_number(t->end.best), "seed", (json_int_t)t->c.train.seed));
     json_object_set_new(object, "test", app_report_json(&t->report));
     if (*t->against)
         json_object_set_new(object, "against", json_string(t->against));
@@ -203,7 +177,7 @@ static dp_status offer_image(Training *t)
         return dp_fail(DP_ERR_AGAIN, "base-01", "no memory for the provenance of the model");
     DP_GO(model_facts(&facts, t->model));
     DP_GO(model_image(t->model, text, &image));
-    DP_GO(registry_offer(t->address, t->place.models, t->head.name, image.data, image.size, &facts.payload));
+    DP_GO(registry_offer(t->address, t->place.models, t->c.head.name, image.data, image.size, &facts.payload));
 done:
     free(text);
     dp_buf_free(&image);
@@ -260,11 +234,11 @@ static dp_status print_result(Training *t)
 
 static dp_status train_and_offer(Training *t)
 {
-    DP_TRY(app_open_run(t->app, &t->run, &t->place, t->config, t->head.name, &t->content));
-    app_say_start(t->app, t->head.name, t->run, t->threads, device_describe(t->device), "");
+    DP_TRY(app_open_run(t->app, &t->run, &t->place, t->c.config, t->c.head.name, &t->content));
+    app_say_start(t->app, t->c.head.name, t->run, t->c.threads, device_describe(t->device), "");
     DP_TRY(read_data(t));
-    DP_TRY_ALL(t->comm, model_build(&t->model, t->config, (uint64_t)t->train.seed, t->device));
-    DP_TRY(train_run(&t->end, t->model, t->data, &t->train, t->run, t->comm));
+    DP_TRY_ALL(t->comm, model_build(&t->model, t->c.config, (uint64_t)t->c.train.seed, t->device));
+    DP_TRY(train_run(&t->end, t->model, t->data, &t->c.train, t->run, t->comm));
     if (t->end.outcome != TRAIN_DONE && t->end.outcome != TRAIN_STOPPED)
         return say_left(t);
     DP_TRY(judge(t));
@@ -277,12 +251,13 @@ dp_status app_train(App *app)
 {
     Training t = {.app = app, .comm = app->comm, .log = comm_log(app->comm)};
     dp_status st = DP_OK;
-    DP_GO(read_config(&t));
-    DP_GO(lake_open(&t.table, t.place.lake, t.data_options.table, t.comm));
+    DP_GO(app_place(app, &t.place));
+    DP_GO(app_model_config(app, &t.c));
+    DP_GO(lake_open(&t.table, t.place.lake, t.c.data.table, t.comm));
     t.content = lake_facts(t.table).content;
-    DP_GO_ALL(t.comm, device_open(&t.device, app_device_name(&t.job), comm_local_rank(t.comm), t.threads));
+    DP_GO_ALL(t.comm, device_open(&t.device, app_device_name(&t.c.job), comm_local_rank(t.comm), t.c.threads));
     if (app_given(app, APP_DRY_RUN)) {
-        app_say_start(app, t.head.name, NULL, t.threads, device_describe(t.device), "");
+        app_say_start(app, t.c.head.name, NULL, t.c.threads, device_describe(t.device), "");
         DP_GO(read_data(&t));
     } else {
         DP_GO(train_and_offer(&t));
@@ -294,6 +269,6 @@ done:
     data_close(&t.data);
     device_close(&t.device);
     lake_close(&t.table);
-    config_free(&t.config);
+    app_model_config_free(&t.c);
     return st;
 }

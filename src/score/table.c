@@ -36,6 +36,17 @@ typedef struct Scorer {
     double began;
 } Scorer;
 
+static void free_room(Scorer *s)
+{
+    dp_free(&s->x);
+    dp_free(&s->score);
+    dp_free(&s->amount);
+    dp_free(&s->reason);
+    dp_free(&s->model);
+    dp_free(&s->stamp);
+    dp_free(&s->row_at);
+}
+
 static void scorer_free(Scorer *s)
 {
     lake_scan_close(&s->scan);
@@ -45,13 +56,7 @@ static void scorer_free(Scorer *s)
     dp_buf_free(&s->name_bytes);
     dp_buf_free(&s->row_text);
     dp_free(&s->name_at);
-    dp_free(&s->x);
-    dp_free(&s->score);
-    dp_free(&s->amount);
-    dp_free(&s->reason);
-    dp_free(&s->model);
-    dp_free(&s->stamp);
-    dp_free(&s->row_at);
+    free_room(s);
     dp_free(&s->values);
     dp_free(&s->phi);
 }
@@ -130,13 +135,7 @@ static dp_status make_room(Scorer *s, int32_t rows)
     size_t n = (size_t)rows, k = (size_t)s->reasons;
     if (rows <= s->room)
         return DP_OK;
-    dp_free(&s->x);
-    dp_free(&s->score);
-    dp_free(&s->amount);
-    dp_free(&s->reason);
-    dp_free(&s->model);
-    dp_free(&s->stamp);
-    dp_free(&s->row_at);
+    free_room(s);
     DP_TRY(dp_new(&s->x, n * (size_t)s->inputs));
     DP_TRY(dp_new(&s->score, n));
     DP_TRY(dp_new(&s->amount, n * k));
