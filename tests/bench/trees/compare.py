@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Learns the large table with Dipper and with LightGBM in turn, several times, and prints medians and ratios.
 
-  compare.py DATA [--runs 5] [--trees 200] [--build build] [--ways threads,ranks] [--peers lightgbm,quantised]
+  compare.py DATA [--runs 5] [--trees 200] [--threads 2] [--build build] [--only WAY;WAY]
 
 DATA: what make_declarations.py wrote (num.f32, cat.i32, y.u1, meta.json). All 32 columns as numbers, depth 6, rate 0.1,
-255 bins and the missing one, no sampling, two threads each. LightGBM gets the matrix ready in memory, its build_s is
-Dataset.construct, train_s the boosting; its peak begins with the matrix in memory, Dipper's with the process.
+255 bins and the missing one, no sampling, the same number of threads each ("threads": one rank, "ranks": one thread a
+rank). LightGBM gets the matrix ready in memory; its build_s is Dataset.construct, train_s the boosting; its peak begins
+with the matrix in memory, Dipper's with the process.
 """
 import argparse
 import json
@@ -40,13 +41,13 @@ def peak_mib():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
 
 
-def lightgbm_run(folder, trees, quantised):
+def lightgbm_run(folder, trees, threads, quantised):
     """In a process of its own (--child), so that its peak is its own."""
     import lightgbm
     meta = json.load(open(f"{folder}/meta.json"))
     rows = meta["train_rows"]
     x, y = table(folder, 0, rows), np.fromfile(f"{folder}/y.u1", np.uint8, rows)
-    options = dict(objective="binary", max_depth=6, num_leaves=64, learning_rate=0.1, max_bin=255, num_threads=2,
+    options = dict(objective="binary", max_depth=6, num_leaves=64, learning_rate=0.1, max_bin=255, num_threads=threads,
                    verbose=-1, seed=0, use_quantized_grad=quantised)
     open("/proc/self/clear_refs", "w").write("5")
     start = time.perf_counter()
@@ -59,11 +60,12 @@ def lightgbm_run(folder, trees, quantised):
     test = table(folder, rows, meta["test_rows"])
     labels = np.fromfile(f"{folder}/y.u1", np.uint8, meta["test_rows"], offset=rows)
     return dict(build_s=built - start, train_s=trained - built, train_cpu_s=used, total_s=trained - start, peak_mib=peak,
-                auc=auc(labels, model.predict(test, num_threads=2, raw_score=True)))
+                auc=auc(labels, model.predict(test, num_threads=threads, raw_score=True)))
 
 
 def peer(a, quantised):
-    command = [sys.executable, __file__, a.data, "--trees", str(a.trees), "--child"] + ["--quantised"] * quantised
+    command = [sys.executable, __file__, a.data, "--trees", str(a.trees), "--threads", str(a.threads), "--child"]
+    command += ["--quantised"] * quantised
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -86,22 +88,22 @@ def main():
     p.add_argument("data")
     p.add_argument("--runs", type=int, default=5)
     p.add_argument("--trees", type=int, default=200)
+    p.add_argument("--threads", type=int, default=2, help="of each; 1: processor time is then free of waiting")
     p.add_argument("--build", default="build")
-    p.add_argument("--only", default="", help="names of ways, comma-separated")
+    p.add_argument("--only", default="", help="names of ways, separated by ;")
     p.add_argument("--child", action="store_true")
     p.add_argument("--quantised", action="store_true")
     a = p.parse_args()
     if a.child:
-        print(json.dumps(lightgbm_run(a.data, a.trees, a.quantised)))
+        print(json.dumps(lightgbm_run(a.data, a.trees, a.threads, a.quantised)))
         return
     ways = {
         "lightgbm": lambda: peer(a, False),
         "lightgbm quantised": lambda: peer(a, True),
-        "dipper depth, 1 rank x 2 threads": lambda: dipper(a, 1, 2, "depth"),
-        "dipper depth, 2 ranks x 1 thread": lambda: dipper(a, 2, 1, "depth"),
-        "dipper symmetric, 1 rank x 2 threads": lambda: dipper(a, 1, 2, "symmetric"),
-        "dipper symmetric, 2 ranks x 1 thread": lambda: dipper(a, 2, 1, "symmetric"),
     }
+    for growth in ("depth", "symmetric"):
+        ways[f"dipper {growth}, threads"] = lambda growth=growth: dipper(a, 1, a.threads, growth)
+        ways[f"dipper {growth}, ranks"] = lambda growth=growth: dipper(a, a.threads, 1, growth)
     ways = {name: run for name, run in ways.items() if name == "lightgbm" or not a.only or name in a.only.split(";")}
     seen = {name: [] for name in ways}
     for i in range(a.runs):
@@ -111,9 +113,9 @@ def main():
     keys = ("build_s", "train_s", "total_s", "train_cpu_s", "peak_mib", "auc")
     median = {name: {k: statistics.median(r[k] for r in runs) for k in keys} for name, runs in seen.items()}
     base = median["lightgbm"]
-    print(f"{'median of ' + str(a.runs):38}" + "".join(f"{k:>12}" for k in keys) + "   ratios to lightgbm")
+    print(f"{'median of ' + str(a.runs):28}" + "".join(f"{k:>12}" for k in keys) + "   ratios to lightgbm")
     for name, m in median.items():
-        print(f"{name:38}" + "".join(f"{m[k]:12.{4 if k == 'auc' else 2 if k != 'peak_mib' else 0}f}" for k in keys)
+        print(f"{name:28}" + "".join(f"{m[k]:12.{4 if k == 'auc' else 2 if k != 'peak_mib' else 0}f}" for k in keys)
               + "   " + " ".join(f"{k} {m[k] / base[k]:.3f}" for k in keys[:5]))
 
 
