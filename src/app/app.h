@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "base/log.h"
+#include "base/publish.h"
 #include "base/status.h"
 #include "comm/comm.h"
 #include "config/config.h"
@@ -176,6 +177,9 @@ void app_say_start(App *app, const char *name, const Run *run, int threads, cons
 /* Local, rank 0. The result on stdout; fails IO when stdout cannot take it (disk full, closed pipe). */
 dp_status app_print(App *app, const char *format, ...) __attribute__((format(printf, 2, 3)));
 dp_status app_print_bytes(App *app, const char *data, size_t size);
+
+/* Local. Starts the file of --out; end it with dp_publish_end. */
+dp_status app_open_out(dp_publish **file, const char *path);
 
 /* ---- for people ---- */
 

@@ -93,20 +93,22 @@ static dp_status show_head(App *app, const LakeTable *table)
 
 static dp_status show(App *app, LakeTable *table)
 {
-    ColumnProfile *profile = NULL;
-    dp_status st = DP_OK;
+    LakeProfile *profile = NULL;
+    LakeQuery query = {.threads = run_threads(0, app->comm)};
     LakeFacts facts = lake_facts(table);
-    DP_GO(table_profile(&profile, table, app->args.at, app->comm));
+    dp_status st = DP_OK;
+    DP_GO(table_as_of(&query.as_of, app->args.at));
+    DP_GO(lake_profile(&profile, table, &query, app->comm));
     if (app_given(app, APP_JSON)) {
         json_t *object = facts_json(&facts);
         json_object_set_new(object, "columns", table_profile_json(profile, table));
         DP_GO(app_print_json(app, object));
     } else {
         DP_GO(show_head(app, table));
-        DP_GO(table_profile_print(app, profile, table));
+        DP_GO(table_print_profile(app, profile, table));
     }
 done:
-    table_profile_free(&profile, table);
+    dp_free(&profile);
     return st;
 }
 

@@ -158,7 +158,8 @@ static dp_status export_onnx(App *app, const Place *place, const char *path, con
     dp_buf image = {0};
     dp_digest digest;
     const char *out = app->args.out;
-    char name[REGISTRY_ADDRESS_MAX], folder[1024];
+    char name[REGISTRY_ADDRESS_MAX];
+    dp_publish *file = NULL;
     dp_status st = DP_OK;
     if (app->args.format && strcmp(app->args.format, "onnx") != 0)
         DP_GO(dp_fail(DP_ERR_USAGE, "app-10", "--format %s is not known here: onnx", app->args.format));
@@ -168,12 +169,13 @@ static dp_status export_onnx(App *app, const Place *place, const char *path, con
     DP_GO(model_load(&model, NULL, path, device));
     DP_GO(model_export_onnx(model, name, address + strlen(name) + 1, &image));
     DP_GO(dp_digest_of(&digest, image.data, image.size));
-    const char *slash = strrchr(out, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - out) + 1 : 1, slash ? out : ".");
+    DP_GO(app_open_out(&file, out));
+    DP_GO(dp_publish_write(file, image.data, image.size));
     DP_GO(registry_audit(place->models, name, "export", address, &digest, NULL));
-    DP_GO(dp_publish_bytes(folder, slash ? slash + 1 : out, image.data, image.size, DP_PUBLISH_REPLACE, NULL));
+    DP_GO(dp_publish_end(&file, DP_PUBLISH_REPLACE, NULL));
     DP_GO(app_print(app, "%s\n", out));
 done:
+    dp_publish_drop(&file);
     dp_buf_free(&image);
     model_free(&model);
     return st;

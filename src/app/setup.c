@@ -112,6 +112,14 @@ dp_status app_place(App *app, Place *place)
     return DP_OK;
 }
 
+dp_status app_open_out(dp_publish **file, const char *path)
+{
+    char folder[1024];
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    return dp_publish_open(file, folder, slash ? slash + 1 : path);
+}
+
 static dp_status digest_inputs(dp_digest *inputs, const Config *config, const dp_digest *table)
 {
     static const char version[] = "dipper " DIPPER_VERSION;

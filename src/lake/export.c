@@ -78,7 +78,7 @@ static dp_status add_rows(const Exporter *e, dp_buf *out, const LakeBlock *block
                 DP_TRY(dp_buf_add(out, e->names[k].data, e->names[k].size));
             DP_TRY(add_value(out, form, &block->column[k], i));
         }
-        DP_TRY(dp_buf_add(out, "}\n" + (form == LAKE_CSV), form == LAKE_CSV ? 1 : 2));
+        DP_TRY(dp_buf_text(out, form == LAKE_CSV ? "\n" : "}\n"));
     }
     return DP_OK;
 }
