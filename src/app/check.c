@@ -20,10 +20,11 @@ static dp_status check_model(const App *app, Config *config)
 {
     TrainOptions train;
     EvaluateOptions evaluate;
-    DP_TRY(app_bind(app, config, "train", &train));
-    DP_TRY(app_bind(app, config, "evaluate", &evaluate));
-    DP_TRY(fault_of(config, "train.stop.metric", train_options_check(&train)));
-    return fault_of(config, "evaluate.metrics", score_evaluate_check(&evaluate));
+    if (app_bind(app, config, "train", &train) == DP_OK)
+        DP_TRY(fault_of(config, "train.stop.metric", train_options_check(&train)));
+    if (app_bind(app, config, "evaluate", &evaluate) == DP_OK)
+        DP_TRY(fault_of(config, "evaluate.metrics", score_evaluate_check(&evaluate)));
+    return DP_OK;
 }
 
 static dp_status check_table(Config *config)

@@ -48,7 +48,8 @@ dp_status app_config(App *app, const char *path, const char *kind, Config **conf
     DP_GO(comm_share_any(app->comm, &text, &size, 0));
     st = config_parse(config, path, text, size, app->args.overrides, app->args.n_overrides, app->kinds.kind, APP_KINDS);
     DP_GO_ALL(app->comm, st);
-    DP_GO(app_faults(app, *config));
+    if (!config_kind(*config))
+        DP_GO(app_faults(app, *config));
     if (kind && strcmp(config_kind(*config), kind) != 0)
         DP_GO(dp_fail(DP_ERR_CONFIG, "app-06", "%s describes a %s, and dipper %s wants a %s", path,
                       config_kind(*config), app->command->name, kind));

@@ -21,9 +21,16 @@ void cfg_store(const CfgGroup *group, void *options)
         cfg_store_value(&group->values[i], options);
 }
 
+/* Was a value wrong or needed and not there? Then its fault is in the config's list. */
+static bool is_faulty(const CfgValue *value)
+{
+    return !value->present && (!value->row->def || value->row->def[0]);
+}
+
 dp_status config_bind(const Config *config, const CfgSection *section, void *options)
 {
-    DP_TRY(config_must_be_good(config));
+    if (!config->kind)
+        return config_must_be_good(config);
     for (const CfgRow *row = section->rows; row->key; row++) {
         const CfgValue *value = NULL;
         for (size_t i = 0; i < config->values.n && !value; i++)
@@ -33,6 +40,8 @@ dp_status config_bind(const Config *config, const CfgSection *section, void *opt
         if (!value)
             return dp_fail(DP_ERR_INTERNAL, "config-19", "the key %s.%s was asked for but is no part of a %s config",
                            section->path, row->key, config->kind->name);
+        if (is_faulty(value))
+            return config_must_be_good(config);
         cfg_store_value(value, options);
     }
     return DP_OK;

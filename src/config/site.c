@@ -51,6 +51,7 @@ dp_status site_load(SiteOptions *site)
     } else {
         DP_TRY(config_parse(&site->config, "site", nothing, sizeof nothing - 1, NULL, 0, &site_kind, 1));
     }
+    DP_GO(config_must_be_good(site->config));
     DP_GO(config_bind(site->config, &site_sections[0], site));
     DP_GO(settle(site->config, &site->lake, site->root, "lake"));
     DP_GO(settle(site->config, &site->runs, site->root, "runs"));

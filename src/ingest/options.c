@@ -382,7 +382,6 @@ static int months(const CfgPart *part)
 
 static dp_status fill(IngestOptions *o, Written *w)
 {
-    DP_TRY(config_must_be_good(w->config));
     DP_TRY(config_bind(w->config, &ingest_sections[0], &w->from));
     DP_TRY(config_bind(w->config, &ingest_sections[1], &w->rows));
     DP_TRY(config_bind(w->config, &ingest_sections[2], &w->table));

@@ -31,6 +31,8 @@ says "'aucc'"
 says "[train-01]"
 fails 78 "$DIPPER" check configs/score-night.yaml data.day=2026-02-30
 says "[score-04]"
+fails 78 "$DIPPER" check configs/risk.yaml train.stop.metric=aucc model.depht=7 evaluate.metrics='[auk]'
+for fault in "unknown key 'model.depht'" "'aucc'" "'auk'" '3 errors'; do says "$fault"; done
 fails 66 "$DIPPER" lake show nothing
 fails 66 "$DIPPER" run show nothing
 fails 66 "$DIPPER" model show nothing
