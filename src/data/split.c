@@ -215,7 +215,8 @@ static dp_status own_claims(Claim **claim, int64_t *n, DataRows *rows)
                                        .row = rows->row[i],
                                        .part = rows->part[i],
                                        .item = (uint32_t)i};
-    qsort(*claim, (size_t)*n, sizeof **claim, compare_claims);
+    if (*n > 1)
+        qsort(*claim, (size_t)*n, sizeof **claim, compare_claims);
     *n = first_claims(*claim, *n, rows);
     return DP_OK;
 }

@@ -161,7 +161,8 @@ static dp_status join_ranks(Heard *heard, TargetTable *table, const Said *said, 
     for (int r = 0; r < ranks; r++)
         for (int64_t i = 0; i < deal->from_n[r]; i++, n++)
             entry[n] = (Entry){.key = said[n].key, .rank = (uint32_t)r, .item = (uint32_t)n};
-    qsort(entry, (size_t)n, sizeof *entry, compare_entries);
+    if (n > 1)
+        qsort(entry, (size_t)n, sizeof *entry, compare_entries);
     DP_GO(dp_new(&table->count, (size_t)n));
     for (int64_t i = 0, end; i < n; i = end) {
         Passing passing = {.tail_time = INT64_MIN};

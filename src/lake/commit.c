@@ -63,7 +63,8 @@ static dp_status add_delivery(Manifest *m, const LakeWriter *w, const Partition 
 {
     Delivery *d;
     DP_TRY(dp_resize(&m->partitions, (size_t)m->n_partitions, (size_t)m->n_partitions + n));
-    memcpy(m->partitions + m->n_partitions, parts, n * sizeof *parts);
+    if (n > 0)
+        memcpy(m->partitions + m->n_partitions, parts, n * sizeof *parts);
     m->n_partitions += (int)n;
     DP_TRY(dp_resize(&m->deliveries, (size_t)m->n_deliveries, (size_t)m->n_deliveries + 1));
     d = &m->deliveries[m->n_deliveries++];
