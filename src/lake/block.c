@@ -113,25 +113,25 @@ static void fill_missing(ValueBuf *value, LakeType type, size_t n)
         ((uint32_t *)data)[i] = 0;
 }
 
+/* The greatest is found among the narrow ones: 16 or 8 of them are compared at once. */
+#define WIDEN(type)                                                                                                    \
+    {                                                                                                                  \
+        const type *x = in;                                                                                            \
+        type most = 0;                                                                                                 \
+        for (size_t i = 0; i < n; i++)                                                                                 \
+            most = x[i] > most ? x[i] : most;                                                                          \
+        for (size_t i = 0; i < n; i++)                                                                                 \
+            out[i] = x[i];                                                                                             \
+        return most;                                                                                                   \
+    }
+
 static uint32_t widen(uint32_t *restrict out, const void *restrict in, size_t n, uint32_t width)
 {
-    uint32_t most = 0;
     if (width == 1)
-        for (size_t i = 0; i < n; i++) {
-            out[i] = ((const uint8_t *)in)[i];
-            most = out[i] > most ? out[i] : most;
-        }
-    else if (width == 2)
-        for (size_t i = 0; i < n; i++) {
-            out[i] = ((const uint16_t *)in)[i];
-            most = out[i] > most ? out[i] : most;
-        }
-    else
-        for (size_t i = 0; i < n; i++) {
-            out[i] = ((const uint32_t *)in)[i];
-            most = out[i] > most ? out[i] : most;
-        }
-    return most;
+        WIDEN(uint8_t)
+    if (width == 2)
+        WIDEN(uint16_t)
+    WIDEN(uint32_t)
 }
 
 static dp_status read_codes(ValueBuf *value, Codec *codec, const Reader *reader, const Stream *s, const char *column,
