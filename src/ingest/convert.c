@@ -42,17 +42,6 @@ bool ingest_is_missing(const IngestOptions *options, const char *text, size_t si
 
 /* ---- numbers ---- */
 
-/* A double that lies so near the middle of two floats that rounding it again could go the wrong way, or that is no
- * normal float. */
-static bool unsafe_float(double d)
-{
-    uint64_t bits;
-    memcpy(&bits, &d, sizeof bits);
-    uint64_t low = bits & 0x1FFFFFFF;
-    double size = fabs(d);
-    return (low - 0x0FFFFFFF <= 2) || (size != 0 && !(size >= 0x1p-126 && size < 0x1.fffffep127) && !isnan(d));
-}
-
 static void read_slow(const Job *j, double *value, int32_t r, bool single)
 {
     uint32_t size;
@@ -70,7 +59,8 @@ static void read_slow(const Job *j, double *value, int32_t r, bool single)
 static const double *read_numbers(const Job *j, bool single)
 {
     double *value = j->worker->number;
-    int32_t *slow = j->worker->slow, n = j->options->isa->numbers(value, &j->fields, j->options->numbers.decimal, slow);
+    int32_t *slow = j->worker->slow;
+    int32_t n = j->options->isa->numbers(value, &j->fields, j->options->numbers.decimal, single, slow);
     for (int32_t i = 0; i < n; i++)
         read_slow(j, value, slow[i], single);
     for (int32_t r = 0; j->options->missing_numbers && r < j->fields.rows; r++) {
@@ -79,9 +69,6 @@ static const double *read_numbers(const Job *j, bool single)
         if (ingest_is_missing(j->options, text, size))
             value[r] = NAN;
     }
-    for (int32_t r = 0; single && r < j->fields.rows; r++)
-        if (unsafe_float(value[r]))
-            read_slow(j, value, r, true);
     double low = isnan(j->column->low) ? -INFINITY : j->column->low;
     double high = isnan(j->column->high) ? INFINITY : j->column->high;
     for (int32_t r = 0; (low > -INFINITY || high < INFINITY) && r < j->fields.rows; r++)
@@ -168,21 +155,30 @@ static IngestReason judge_code(const IngestColumn *column, const char *text, uin
     return BAD_NOT;
 }
 
+/* A code that the quick road does not find; a new value is judged once. */
+static dp_status new_code(const Job *j, IngestDict *dict, uint32_t *code, const char *text, uint32_t size,
+                          uint64_t place)
+{
+    uint32_t n = dict->n;
+    DP_TRY(ingest_dict_code(dict, code, text, size, place));
+    if (dict->n > n && j->column->type == LAKE_CODE) {
+        dict->bad[n] = (uint8_t)judge_code(j->column, text, size);
+        dict->any_bad |= dict->bad[n] != BAD_NOT;
+    }
+    return DP_OK;
+}
+
 static dp_status codes(const Job *j, IngestValues *v, int64_t base)
 {
     IngestDict *dict = &j->worker->dict[j->c];
-    uint32_t *to = v->code + base;
+    uint32_t *to = v->code + base, size;
     for (int32_t r = 0; r < j->fields.rows; r++) {
-        uint32_t size, n = dict->n;
         const char *text = ingest_field(&j->fields, r, &size);
-        DP_TRY(ingest_dict_code(dict, &to[r], text, size, (uint64_t)(base + r)));
-        if (dict->n > n && j->column->type == LAKE_CODE) {
-            dict->bad[n] = (uint8_t)judge_code(j->column, text, size);
-            dict->any_bad |= dict->bad[n] != BAD_NOT;
-        }
-        if (to[r] <= dict->hidden)
-            to[r] = 0;
+        if (!ingest_dict_quick(dict, &to[r], text, size))
+            DP_TRY(new_code(j, dict, &to[r], text, size, (uint64_t)(base + r)));
     }
+    for (int32_t r = 0; dict->hidden > 0 && r < j->fields.rows; r++)
+        to[r] = to[r] > dict->hidden ? to[r] : 0;
     for (int32_t r = 0; dict->any_bad && r < j->fields.rows; r++)
         if (dict->bad[to[r]])
             mark(j, r, (IngestReason)dict->bad[to[r]]);

@@ -4,48 +4,24 @@
 
 #include <string.h>
 
-enum { FIRST_ROOM = 1024, SHORT = 8 };
+enum { FIRST_ROOM = 1024 };
 
-struct IngestSlot {
-    uint64_t key; /* the text, or the hash of a longer one */
-    uint32_t size;
-    uint32_t code;
-    bool used;
-};
-
-/* size <= SHORT; reads eight bytes. */
-static uint64_t short_key(const char *text, uint32_t size)
+static bool is_it(const IngestDict *d, const IngestSlot *s, uint64_t key, const char *text, uint32_t size)
 {
-    uint64_t word;
-    memcpy(&word, text, sizeof word);
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return size == SHORT ? word : word & ((UINT64_C(1) << (8 * size)) - 1);
-}
-
-static size_t place_of(uint64_t key, uint32_t size, size_t room)
-{
-    uint64_t h = (key ^ size) * UINT64_C(0x9E3779B97F4A7C15);
-    return (size_t)((h ^ h >> 32) & (room - 1));
-}
-
-static bool is_it(const IngestDict *d, const struct IngestSlot *s, uint64_t key, const char *text, uint32_t size)
-{
-    return s->key == key && s->size == size &&
-           (size <= SHORT || memcmp(d->bytes + d->offset[s->code], text, size) == 0);
+    return s->key == key && s->size_1 == size + 1 &&
+           (size <= INGEST_SHORT || memcmp(d->bytes + d->offset[s->code], text, size) == 0);
 }
 
 static dp_status grow(IngestDict *d)
 {
     size_t room = d->room ? 4 * d->room : FIRST_ROOM;
-    struct IngestSlot *slots = NULL;
+    IngestSlot *slots = NULL;
     DP_TRY(dp_new(&slots, room));
     for (size_t i = 0; i < d->room; i++) {
-        if (!d->slots[i].used)
+        if (!d->slots[i].size_1)
             continue;
-        size_t p = place_of(d->slots[i].key, d->slots[i].size, room);
-        while (slots[p].used)
+        size_t p = ingest_dict_place(d->slots[i].key, d->slots[i].size_1 - 1, room);
+        while (slots[p].size_1)
             p = (p + 1) & (room - 1);
         slots[p] = d->slots[i];
     }
@@ -80,37 +56,27 @@ static dp_status add_code(IngestDict *d, const char *text, uint32_t size, uint64
 }
 
 /* The slot of a text; *known says whether it was there. */
-static dp_status slot_of(IngestDict *d, struct IngestSlot **slot, bool *known, const char *text, uint32_t size)
+static dp_status slot_of(IngestDict *d, IngestSlot **slot, bool *known, const char *text, uint32_t size)
 {
     if (3 * (size_t)d->n >= 2 * d->room)
         DP_TRY(grow(d));
-    uint64_t key = size <= SHORT ? short_key(text, size) : dp_hash64(text, size, 0);
-    size_t p = place_of(key, size, d->room);
-    while (d->slots[p].used && !is_it(d, &d->slots[p], key, text, size))
+    uint64_t key = size <= INGEST_SHORT ? ingest_dict_key(text, size) : dp_hash64(text, size, 0);
+    size_t p = ingest_dict_place(key, size, d->room);
+    while (d->slots[p].size_1 && !is_it(d, &d->slots[p], key, text, size))
         p = (p + 1) & (d->room - 1);
     *slot = &d->slots[p];
-    *known = d->slots[p].used;
+    *known = d->slots[p].size_1 != 0;
     if (!*known)
-        d->slots[p] = (struct IngestSlot){.key = key, .size = size, .used = true};
+        d->slots[p] = (IngestSlot){.key = key, .size_1 = size + 1};
     return DP_OK;
 }
 
 dp_status ingest_dict_code(IngestDict *d, uint32_t *code, const char *text, uint32_t size, uint64_t place)
 {
-    struct IngestSlot *slot;
+    IngestSlot *slot;
     bool known;
-    if (size == 0) {
-        *code = 0;
+    if (ingest_dict_quick(d, code, text, size))
         return DP_OK;
-    }
-    if (size <= SHORT) { /* the road of nearly all */
-        uint64_t key = short_key(text, size);
-        slot = &d->slots[place_of(key, size, d->room)];
-        if (slot->used && slot->key == key && slot->size == size) {
-            *code = slot->code;
-            return DP_OK;
-        }
-    }
     DP_TRY(slot_of(d, &slot, &known, text, size));
     if (!known) {
         slot->code = d->n;
@@ -122,13 +88,13 @@ dp_status ingest_dict_code(IngestDict *d, uint32_t *code, const char *text, uint
 
 dp_status ingest_dict_missing(IngestDict *d, const char *text, uint32_t size)
 {
-    struct IngestSlot *slot;
+    IngestSlot *slot;
     bool known;
     char padded[256] = {0};
-    if (size <= SHORT)
+    if (size <= INGEST_SHORT)
         text = memcpy(padded, text, size);
     DP_TRY(slot_of(d, &slot, &known, text, size));
-    if (!known && size > SHORT) {
+    if (!known && size > INGEST_SHORT) {
         /* A long spelling is compared with its bytes: it takes a code of its own whose text nobody sees. */
         slot->code = d->n;
         d->hidden++;
@@ -146,9 +112,9 @@ dp_status ingest_dict_clear(IngestDict *d)
         memset(d->slots, 0, d->room * sizeof *d->slots);
     else
         DP_TRY(grow(d));
-    struct IngestSlot *slot;
+    IngestSlot *slot;
     bool known;
-    char nothing[SHORT] = {0};
+    char nothing[INGEST_SHORT] = {0};
     DP_TRY(slot_of(d, &slot, &known, nothing, 0));
     slot->code = 0;
     return add_code(d, nothing, 0, 0);

@@ -14,6 +14,7 @@
 
 #include <iconv.h>
 #include <locale.h>
+#include <string.h>
 
 #include "base/hash.h"
 #include "base/memory.h"
@@ -113,19 +114,34 @@ typedef struct IngestIsa {
     /* Counts quotes and newlines. */
     void (*count)(const char *text, size_t size, int64_t *quotes, int64_t *newlines);
     /* Reads what is short and plain ([-] up to 16 digits with a decimal mark) as double; empty = NaN. The rows that it
-     * leaves are listed in slow [rows]; returns how many. */
-    int32_t (*numbers)(double *value, const IngestFields *fields, char decimal, int32_t *slow);
+     * leaves are listed in slow [rows]; returns how many. single: also those whose double, rounded to float, might not
+     * be the float nearest to the text. */
+    int32_t (*numbers)(double *value, const IngestFields *fields, char decimal, bool single, int32_t *slow);
 } IngestIsa;
 extern const IngestIsa ingest_isa_scalar, ingest_isa_avx2, ingest_isa_avx512;
 /* The best of this processor. */
 const IngestIsa *ingest_isa(void);
 /* Decimal digits to a double by one exact division. digits <= 2^53, scale <= 22. */
 extern const double ingest_tens[23];
+/* Does a double of the plain road lie within a bit of the middle of two floats? Those of the plain road are 0 or
+ * between 1e-15 and 1e16, so normal floats. */
+static inline bool ingest_between_floats(double d)
+{
+    uint64_t bits;
+    memcpy(&bits, &d, sizeof bits);
+    return (bits & 0x1FFFFFFF) - 0x0FFFFFFF <= 2;
+}
 
 /* ---- dictionaries ---- */
 
+enum { INGEST_SHORT = 8 }; /* a text of so many bytes is its own key */
+typedef struct IngestSlot {
+    uint64_t key;    /* the text, or the hash of a longer one */
+    uint32_t size_1; /* size + 1; 0: free */
+    uint32_t code;
+} IngestSlot;
 typedef struct IngestDict {
-    struct IngestSlot *slots;
+    IngestSlot *slots;
     size_t room;        /* a power of two */
     uint32_t n, n_room; /* codes 0 .. n-1; code 0 = missing */
     uint32_t *offset;   /* [n + 1] */
@@ -138,8 +154,35 @@ typedef struct IngestDict {
 } IngestDict;
 dp_status ingest_dict_clear(IngestDict *dict);
 void ingest_dict_free(IngestDict *dict);
-/* text has 8 readable bytes from any start. */
+/* size <= INGEST_SHORT; reads eight bytes. */
+static inline uint64_t ingest_dict_key(const char *text, uint32_t size)
+{
+    uint64_t word;
+    memcpy(&word, text, sizeof word);
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return size == INGEST_SHORT ? word : word & ((UINT64_C(1) << (8 * size)) - 1);
+}
+static inline size_t ingest_dict_place(uint64_t key, uint32_t size, size_t room)
+{
+    uint64_t h = (key ^ size) * UINT64_C(0x9E3779B97F4A7C15);
+    return (size_t)((h ^ h >> 32) & (room - 1));
+}
+/* The code of a text, added where it is new. The text has eight readable bytes from any start. */
 dp_status ingest_dict_code(IngestDict *dict, uint32_t *code, const char *text, uint32_t size, uint64_t place);
+/* The same in a few instructions, where a short text sits in the first slot it may have; false: ask the other. */
+static inline bool ingest_dict_quick(const IngestDict *dict, uint32_t *code, const char *text, uint32_t size)
+{
+    if (size - 1 >= INGEST_SHORT) {
+        *code = 0;
+        return size == 0;
+    }
+    uint64_t key = ingest_dict_key(text, size);
+    const IngestSlot *slot = &dict->slots[ingest_dict_place(key, size, dict->room)];
+    *code = slot->code;
+    return slot->key == key && slot->size_1 == size + 1;
+}
 /* Makes a spelling mean missing. */
 dp_status ingest_dict_missing(IngestDict *dict, const char *text, uint32_t size);
 

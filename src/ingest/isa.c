@@ -57,14 +57,14 @@ static bool read_plain(double *value, const char *p, uint32_t size, char decimal
     return true;
 }
 
-static int32_t numbers(double *value, const IngestFields *fields, char decimal, int32_t *slow)
+static int32_t numbers(double *value, const IngestFields *fields, char decimal, bool single, int32_t *slow)
 {
     int32_t n = 0;
     for (int32_t r = 0; r < fields->rows; r++) {
         uint32_t size;
         const char *p = ingest_field(fields, r, &size);
         value[r] = NAN;
-        if (size > 0 && !read_plain(&value[r], p, size, decimal))
+        if (size > 0 && (!read_plain(&value[r], p, size, decimal) || (single && ingest_between_floats(value[r]))))
             slow[n++] = r;
     }
     return n;

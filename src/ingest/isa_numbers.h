@@ -54,7 +54,8 @@ static inline bool isa_number(double *value, const char *p, uint32_t size, __m12
     return true;
 }
 
-static int32_t isa_numbers(double *value, const IngestFields *fields, char decimal, int32_t *slow)
+static inline int32_t isa_numbers_as(double *value, const IngestFields *fields, char decimal, bool single,
+                                     int32_t *slow)
 {
     const __m128i mark = _mm_set1_epi8(decimal);
     int32_t n = 0;
@@ -62,10 +63,16 @@ static int32_t isa_numbers(double *value, const IngestFields *fields, char decim
         uint32_t size;
         const char *p = ingest_field(fields, r, &size);
         value[r] = NAN;
-        if (size > 0 && !isa_number(&value[r], p, size, mark))
+        if (size > 0 && (!isa_number(&value[r], p, size, mark) || (single && ingest_between_floats(value[r]))))
             slow[n++] = r;
     }
     return n;
+}
+
+static int32_t isa_numbers(double *value, const IngestFields *fields, char decimal, bool single, int32_t *slow)
+{
+    return single ? isa_numbers_as(value, fields, decimal, true, slow)
+                  : isa_numbers_as(value, fields, decimal, false, slow);
 }
 
 #endif

@@ -216,15 +216,15 @@ static dp_status cut(IngestSegment *s, const char *file, const IngestText *text)
 {
     const IngestOptions *o = s->options;
     size_t n = text->size / INGEST_PIECE + 1, at = 0;
-    int64_t quotes_before = 0, line = text->line, base = 0;
+    int64_t quotes_before = 0, lines_before = 0, base = 0, quotes, lines;
     DP_TRY(pieces_room(s, n));
     s->n_pieces = 0;
     for (size_t i = 0; i < n; i++) {
         size_t nominal = (i + 1) * INGEST_PIECE, from = i * INGEST_PIECE;
         nominal = nominal < text->size ? nominal : text->size;
-        int64_t quotes, lines;
         o->isa->count(text->text + from, nominal - from, &quotes, &lines);
         quotes_before += quotes;
+        lines_before += lines;
         if (nominal <= at)
             continue; /* the row before reaches over all of it */
         bool inside = o->quotes && quotes_before % 2 != 0;
@@ -234,20 +234,19 @@ static dp_status cut(IngestSegment *s, const char *file, const IngestText *text)
             end = end < text->size ? end + 1 : end;
         }
         if ((int64_t)(end - nominal) > o->max_row)
-            return ingest_row_too_long(o, file, ingest_last_row(o, text->text + at, nominal - at, line),
+            return ingest_row_too_long(o, file, ingest_last_row(o, text->text + at, nominal - at, text->line + base),
                                        o->quotes && quotes_before % 2 != 0);
+        o->isa->count(text->text + nominal, end - nominal, &quotes, &lines);
         Piece *p = &s->pieces[s->n_pieces++];
-        o->isa->count(text->text + at, end - at, &quotes, &lines);
         p->start = at;
         p->end = end;
-        p->line = line;
+        p->line = text->line + base;
         p->base = base;
-        p->most = lines;
+        p->most = lines_before + lines - base;
         p->good = 0;
         p->n_bad = 0;
         p->too_many = false;
-        line += lines;
-        base += lines;
+        base = lines_before + lines;
         at = end;
     }
     return DP_OK;
