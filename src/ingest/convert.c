@@ -330,6 +330,11 @@ static int64_t close_ranks(const IngestRows *rows, const IngestOptions *o, const
 dp_status ingest_convert(IngestWorker *worker, const IngestOptions *options, const IngestMap *map, IngestPlace *place)
 {
     IngestRows *rows = &worker->rows;
+    place->good = 0;
+    place->text->size = 0;
+    memset(place->text_size, 0, (size_t)options->schema.n * sizeof *place->text_size);
+    if (rows->n == 0)
+        return DP_OK;
     if ((size_t)rows->n > worker->room) {
         size_t room = (size_t)rows->n + (size_t)rows->n / 4;
         worker->room = 0;
@@ -349,10 +354,8 @@ dp_status ingest_convert(IngestWorker *worker, const IngestOptions *options, con
         if (j.column->required)
             require(&j, &place->values[j.c], place->deleted, place->base);
     }
-    place->text->size = 0;
     for (j.c = 0; j.c < options->schema.n; j.c++) {
         j.fields = fields_of(rows, map->field[j.c]);
-        place->text_size[j.c] = 0;
         if (place->values[j.c].type == LAKE_TEXT)
             DP_TRY(texts(&j, place));
     }

@@ -134,7 +134,8 @@ static dp_status take_regular(IngestRows *rows, const IngestFound *found)
         rows->raw_end[r] = end;
         before = end;
     }
-    memset(rows->bad, BAD_NOT, (size_t)rows->n);
+    if (rows->n > 0)
+        memset(rows->bad, BAD_NOT, (size_t)rows->n);
     return DP_OK;
 }
 
