@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Text to columns: 2,000,000 rows x 33 columns of CSV into the lake, against CSV -> Parquet of the peers, 2 threads.
+"""Text to columns: CSV of 2,000,000 rows x 33 columns into the lake, against CSV -> Parquet of the peers, 2 threads.
 
-  run.py [--csv FILE] [--rows 2000000] [--rounds 5] [--only polars,duckdb,pyarrow]
+  run.py [--csv FILE] [--rounds 5] [--only polars,duckdb,pyarrow]
 
-Without --csv the file is made once under build/bench (seeded; the columns of big.yaml). Everyone in turn, --rounds times,
-from the page cache. Dipper's time is the command's own, without fsync (given beside it); the peers do not sync.
-Prints a line for each with the median, and exits 1 where the goal is missed: half the time of the fastest peer, no more
-bytes than it, 512 MiB a rank.
+FILE: train.csv as ../make_declarations.py --csv writes it; without it the one of DIPPER_BIG_TABLE, else it is made once
+under build/bench. Everyone in turn, --rounds times, from the page cache. Dipper's time is the command's own from the
+moment its 2 ranks are up, without fsync (given beside it); the peers do not sync. Prints a line for each with the
+median, and exits 1 where the goal is missed: half the time of the fastest peer, no more bytes than it, 512 MiB a rank.
 """
 import argparse
 import json
@@ -16,37 +16,23 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
-NUMBERS = ("net_mass item_price unit_price tax_rate quantity packages freight insurance gross_mass item_count day weekday hour "
-           "days_in_port importer_age declarant_age price_to_median mass_to_median past_inspections past_hits").split()
-CODES = dict(mode=5, process=6, payment=12, office=41, import_use=23, tax_type=60, origin=190, departure=180, courier=900,
-             declarant=1500, hs6=5200, importer=20000)
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def make(path, rows):
-    """Numbers as exporters print floats, short codes with a long tail, empty fields."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.csv
-    rng = np.random.default_rng(7)
-    columns = {"label": pa.array((rng.random(rows) < 0.04).astype(np.int8))}
-    for i, name in enumerate(NUMBERS):
-        if i % 2:
-            values = np.floor(rng.gamma(1.5, 20.0 * (1 + i), rows))
-        else:
-            values = np.exp(rng.normal(3, 1.5, rows))
-        values = values.astype(np.float32)
-        values[rng.random(rows) < (0.2 if name in ("freight", "insurance") else 0)] = np.nan
-        columns[name] = pa.array(values, from_pandas=True)
-    for name, n in CODES.items():
-        codes = np.minimum((n * rng.random(rows) ** 3).astype(np.int32), n - 1)
-        words = pa.array([f"{name[:2].upper()}{k * 7919 % 100003:05d}" for k in range(n)])
-        columns[name] = pa.DictionaryArray.from_arrays(pa.array(codes, mask=rng.random(rows) < (0.5 if n == 900 else 0)), words)
-    part = path + ".part"
-    pyarrow.csv.write_csv(pa.table(columns), part, pyarrow.csv.WriteOptions(quoting_style="none"))
-    os.replace(part, path)
+sys.path.insert(0, os.path.dirname(HERE))
+from make_declarations import CAT, NUM  # noqa: E402
+
+NUMBERS, CODES = NUM, [name for name, _ in CAT]
+
+
+def find_csv():
+    folder = os.environ.get("DIPPER_BIG_TABLE") or os.path.join(os.environ["DIPPER_BUILD"], "bench", "declarations")
+    path = os.path.join(folder, "train.csv")
+    if not os.path.exists(path):
+        maker = os.path.join(os.path.dirname(HERE), "make_declarations.py")
+        subprocess.run([sys.executable, maker, "--out", folder, "--csv"], check=True)
+    return path
 
 
 def dipper(csv, work):
@@ -96,21 +82,15 @@ def peer(who, csv, work):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--csv")
-    p.add_argument("--rows", type=int, default=2_000_000)
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--only", default="polars,duckdb,pyarrow")
     a = p.parse_args()
-    if not a.csv:
-        folder = os.path.join(os.environ["DIPPER_BUILD"], "bench")
-        os.makedirs(folder, exist_ok=True)
-        a.csv = os.path.join(folder, f"big-{a.rows}.csv")
-        if not os.path.exists(a.csv):
-            make(a.csv, a.rows)
+    a.csv = a.csv or find_csv()
     peers = a.only.split(",")
     seconds, size, memory = {}, {}, 0
     for _ in range(a.rounds):
         for who in ["dipper"] + peers:
-            work = tempfile.mkdtemp(dir=os.path.dirname(a.csv) if os.access(os.path.dirname(a.csv), os.W_OK) else None)
+            work = tempfile.mkdtemp(dir=os.environ["DIPPER_BUILD"])
             try:
                 s, size[who], more = dipper(a.csv, work) if who == "dipper" else peer(who, a.csv, work)
             finally:
