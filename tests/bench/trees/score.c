@@ -1,0 +1,245 @@
+/* score DATA key=value ... -- evaluates a model on the test rows of the table that make_declarations.py wrote, all 32
+ * columns as floats in memory, and prints one JSON line. score.py runs it in turn with the peers.
+ *
+ *   growth=symmetric|depth trees=200 depth=6 learn=300000 (rows to learn from) threads=1 runs=5 device=cpu explain=2000
+ *
+ * rows_s: margins from floats, the median of runs; rows_cpu_s: the same over processor seconds, times threads (of use
+ * where other work disturbs); single_us: of one call for one row; explain_rows_s: contributions;
+ * load_ms: trees_scorer_build; digest: of all margins, equal on every device and instruction set (DIPPER_CPU). */
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "comm/comm.h"
+#include "trees/trees.h"
+
+enum { NUMBERS = 20, CODES = 12, FEATURES = NUMBERS + CODES, TRAIN_ROWS = 2000000, TEST_ROWS = 500000, CHUNK = 8192 };
+
+typedef struct Bench {
+    const char *data, *device;
+    int threads, runs;
+    int64_t learn, explain;
+    TreesOptions options;
+} Bench;
+
+static void stop(const char *what)
+{
+    fprintf(stderr, "score: %s: %s\n", what, dp_error_last()->text);
+    exit(1);
+}
+#define MUST(call)                                                                                                     \
+    do {                                                                                                               \
+        if ((call) != DP_OK)                                                                                           \
+            stop(#call);                                                                                               \
+    } while (0)
+
+static void read_options(Bench *bench, int argc, char **argv)
+{
+    *bench = (Bench){.data = argv[1], .device = "cpu", .threads = 1, .runs = 5, .learn = 300000, .explain = 2000};
+    bench->options = (TreesOptions){.trees = 200,
+                                    .depth = 6,
+                                    .bins = 256,
+                                    .growth = TREES_SYMMETRIC,
+                                    .learning_rate = 0.1,
+                                    .l2 = 1,
+                                    .min_child = 0.001,
+                                    .sample_rows = 1,
+                                    .sample_columns = 1,
+                                    .positive_weight = 1,
+                                    .levels = 63};
+    for (int i = 2; i < argc; i++) {
+        char *value = strchr(argv[i], '=');
+        if (!value)
+            stop(argv[i]);
+        *value++ = 0;
+        if (!strcmp(argv[i], "growth"))
+            bench->options.growth = strcmp(value, "depth") == 0 ? TREES_DEPTHWISE : TREES_SYMMETRIC;
+        else if (!strcmp(argv[i], "trees"))
+            bench->options.trees = atoll(value);
+        else if (!strcmp(argv[i], "depth"))
+            bench->options.depth = atoll(value);
+        else if (!strcmp(argv[i], "learn"))
+            bench->learn = atoll(value);
+        else if (!strcmp(argv[i], "threads"))
+            bench->threads = atoi(value);
+        else if (!strcmp(argv[i], "runs"))
+            bench->runs = atoi(value);
+        else if (!strcmp(argv[i], "device"))
+            bench->device = value;
+        else if (!strcmp(argv[i], "explain"))
+            bench->explain = atoll(value);
+        else
+            stop(argv[i]);
+    }
+}
+
+static void read_part(const char *folder, const char *name, int64_t from, int64_t n, int64_t width, void *out)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "rb");
+    if (!file || fseek(file, (long)(from * width), SEEK_SET) != 0 ||
+        fread(out, (size_t)width, (size_t)n, file) != (size_t)n)
+        stop(path);
+    fclose(file);
+}
+
+/* Rows from .. from + n - 1, [n][FEATURES]; codes as numbers, -1 missing. */
+static float *read_rows(const Bench *bench, int64_t from, int64_t n)
+{
+    float *x = NULL;
+    static float number[CHUNK * NUMBERS];
+    static int32_t code[CHUNK * CODES];
+    MUST(dp_new(&x, (size_t)n * FEATURES));
+    for (int64_t i = 0; i < n; i += CHUNK) {
+        int64_t m = n - i < CHUNK ? n - i : CHUNK;
+        read_part(bench->data, "num.f32", from + i, m, sizeof(float) * NUMBERS, number);
+        read_part(bench->data, "cat.i32", from + i, m, sizeof(int32_t) * CODES, code);
+        for (int64_t k = 0; k < m; k++) {
+            float *row = x + (i + k) * FEATURES;
+            memcpy(row, number + k * NUMBERS, sizeof(float) * NUMBERS);
+            for (int j = 0; j < CODES; j++)
+                row[NUMBERS + j] = code[k * CODES + j] < 0 ? NAN : (float)code[k * CODES + j];
+        }
+    }
+    return x;
+}
+
+static void learn(const Bench *bench, TreesModel *model, Device *device, const Comm *comm)
+{
+    int64_t n = bench->learn;
+    float *x = read_rows(bench, TRAIN_ROWS - n, n), *values = NULL;
+    int8_t *label = NULL;
+    uint8_t *part = NULL;
+    uint64_t *row = NULL;
+    TreesMatrix *matrix = NULL;
+    TreesTraining *training = NULL;
+    bool grew = true;
+    MUST(dp_new(&values, (size_t)n));
+    MUST(dp_new(&label, (size_t)n));
+    MUST(dp_new(&part, (size_t)n));
+    MUST(dp_new(&row, (size_t)n));
+    read_part(bench->data, "y.u1", TRAIN_ROWS - n, n, 1, label);
+    MUST(trees_matrix_build(&matrix, n, FEATURES, (int)bench->options.bins, device));
+    for (int f = 0; f < FEATURES; f++) {
+        for (int64_t i = 0; i < n; i++)
+            values[i] = x[i * FEATURES + f];
+        MUST(trees_matrix_set(matrix, f, values, NULL, comm));
+    }
+    for (int64_t i = 0; i < n; i++)
+        row[i] = (uint64_t)i;
+    TreesRows rows = {.n = n, .label = label, .part = part, .row = row};
+    MUST(trees_training_begin(&training, matrix, &rows, &bench->options, 7, device, comm));
+    for (int64_t i = 0; i < bench->options.trees && grew; i++)
+        MUST(trees_training_step(training, &grew, comm));
+    MUST(trees_model_copy(model, trees_training_model(training)));
+    trees_training_free(&training);
+    trees_matrix_free(&matrix);
+    dp_free(&x);
+    dp_free(&values);
+    dp_free(&label);
+    dp_free(&part);
+    dp_free(&row);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static double median(double *values, int n)
+{
+    qsort(values, (size_t)n, sizeof *values, by_value);
+    return values[n / 2];
+}
+
+static double processor_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static double time_margins(const Bench *bench, const TreesScorer *scorer, const float *x, int64_t *margin, double *cpu)
+{
+    double seconds[101], used[101];
+    int runs = bench->runs < 101 ? bench->runs : 101;
+    for (int r = 0; r < runs; r++) {
+        double start = dp_clock_seconds(), before = processor_seconds();
+#pragma omp parallel for num_threads(bench->threads) schedule(static)
+        for (int64_t i = 0; i < TEST_ROWS; i += CHUNK)
+            trees_margins(scorer, x + i * FEATURES, TEST_ROWS - i < CHUNK ? TEST_ROWS - i : CHUNK, FEATURES,
+                          margin + i);
+        seconds[r] = dp_clock_seconds() - start;
+        used[r] = processor_seconds() - before;
+    }
+    *cpu = median(used, runs);
+    return median(seconds, runs);
+}
+
+static double time_single(const TreesScorer *scorer, const float *x)
+{
+    static double us[10001];
+    int64_t margin;
+    for (int i = 0; i < 10001; i++) {
+        double start = dp_clock_seconds();
+        trees_margins(scorer, x + (int64_t)i * 37 * FEATURES, 1, FEATURES, &margin);
+        us[i] = (dp_clock_seconds() - start) * 1e6;
+    }
+    return median(us, 10001);
+}
+
+static double time_contributions(const Bench *bench, const TreesScorer *scorer, const float *x)
+{
+    double *phi = NULL;
+    MUST(dp_new(&phi, (size_t)bench->explain * (FEATURES + 1)));
+    double start = dp_clock_seconds();
+    MUST(trees_contributions(scorer, x, bench->explain, FEATURES, phi));
+    double seconds = dp_clock_seconds() - start;
+    dp_free(&phi);
+    return seconds;
+}
+
+int main(int argc, char **argv)
+{
+    Bench bench;
+    Comm *comm = NULL;
+    Device *device = NULL;
+    TreesModel model;
+    TreesScorer *scorer = NULL;
+    int64_t *margin = NULL;
+    dp_digest digest;
+    char hex[DP_DIGEST_HEX];
+    if (argc < 2)
+        stop("DATA is missing");
+    read_options(&bench, argc, argv);
+    MUST(comm_open_alone(&comm, NULL));
+    MUST(device_open(&device, bench.device, 0, bench.threads));
+    learn(&bench, &model, device, comm);
+    float *x = read_rows(&bench, TRAIN_ROWS, TEST_ROWS);
+    MUST(dp_new(&margin, TEST_ROWS));
+    double start = dp_clock_seconds();
+    MUST(trees_scorer_build(&scorer, &model, device));
+    double load = dp_clock_seconds() - start, cpu, seconds = time_margins(&bench, scorer, x, margin, &cpu);
+    MUST(dp_digest_of(&digest, margin, sizeof *margin * TEST_ROWS));
+    dp_digest_print(hex, &digest);
+    printf("{\"lib\": \"dipper\", \"device\": \"%s\", \"threads\": %d, \"trees\": %d, \"rows_s\": %.0f, "
+           "\"rows_cpu_s\": %.0f, \"single_us\": %.3f, \"explain_rows_s\": %.0f, \"load_ms\": %.3f, \"digest\": "
+           "\"%.16s\"}\n",
+           device_describe(device), bench.threads, model.n_trees, TEST_ROWS / seconds, TEST_ROWS / cpu * bench.threads,
+           time_single(scorer, x), (double)bench.explain / time_contributions(&bench, scorer, x), load * 1e3, hex);
+    trees_scorer_free(&scorer);
+    trees_model_free(&model);
+    device_close(&device);
+    dp_free(&x);
+    dp_free(&margin);
+    comm_close(&comm);
+    return 0;
+}
