@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const char MAGIC[8] = "DPLAKIX1", FOOTER_MAGIC[8] = "DPLAKEP1";
+static const char MAGIC[8] = "DPLAKIX1", FOOTER_MAGIC[8] = {'D', 'P', 'L', 'A', 'K', 'E', 'P', '1'};
 
 _Static_assert(sizeof(Stream) == 40 && sizeof(Chunk) == 48, "as in FORMAT.md");
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lake/block.h"
+#include "lake/route.h"
 #include "lake/write_priv.h"
 
 enum { KEYS_MAX = 16 << 20 }; /* 256 MiB a rank; past it repeats are taken as possible */
@@ -107,27 +108,9 @@ done:
     return st;
 }
 
-/* Keys by rank: all that are equal reach the same one. */
-static dp_status route(const LakeWriter *w, const Comm *comm, dp_key128 **sorted, size_t *bytes)
+static int rank_of_key(const void *record, const void *self)
 {
-    const dp_key128 *key = (const dp_key128 *)(const void *)w->keys.data;
-    size_t n = w->keys.size / sizeof *key, at[2] = {0, 0}, *place = NULL;
-    uint64_t size = (uint64_t)comm_size(comm);
-    dp_status st = DP_OK;
-    DP_GO(dp_new(sorted, n));
-    DP_GO(dp_new(&place, (size_t)size));
-    memset(bytes, 0, (size_t)size * sizeof *bytes);
-    for (size_t i = 0; i < n; i++)
-        bytes[key[i].high % size] += sizeof *key;
-    for (uint64_t r = 0; r < size; r++) {
-        place[r] = at[0];
-        at[0] += bytes[r] / sizeof *key;
-    }
-    for (size_t i = 0; i < n; i++)
-        (*sorted)[place[key[i].high % size]++] = key[i];
-done:
-    dp_free(&place);
-    return st;
+    return (int)(((const dp_key128 *)record)->high % (uint64_t)comm_size(self));
 }
 
 /* Open addressing over the low word; zero is free. */
@@ -154,9 +137,8 @@ static dp_status any_twice(bool *twice, const dp_key128 *key, size_t n)
 dp_status keys_repeat(bool *repeat, LakeWriter *w, const Comm *comm)
 {
     dp_status st = DP_OK;
-    dp_key128 *mine = NULL;
     char *got = NULL;
-    size_t *bytes = NULL, total = 0, size = (size_t)comm_size(comm);
+    size_t n;
     bool twice = false;
     *repeat = false;
     if (!w->schema.id)
@@ -164,16 +146,16 @@ dp_status keys_repeat(bool *repeat, LakeWriter *w, const Comm *comm)
     *repeat = comm_any(comm, w->keys_many);
     if (*repeat)
         return DP_OK;
-    DP_GO_ALL(comm, dp_new(&bytes, 2 * size));
-    DP_GO_ALL(comm, route(w, comm, &mine, bytes));
-    DP_GO(comm_exchange(comm, mine, bytes, &got, bytes + size));
-    for (size_t r = 0; r < size; r++)
-        total += bytes[size + r];
-    DP_GO_ALL(comm, any_twice(&twice, (const dp_key128 *)(const void *)got, total / sizeof(dp_key128)));
+    DP_GO(route_records(&got, &n,
+                        &(Route){.records = w->keys.data,
+                                 .n = w->keys.size / sizeof(dp_key128),
+                                 .width = sizeof(dp_key128),
+                                 .rank_of = rank_of_key,
+                                 .self = comm},
+                        comm));
+    DP_GO_ALL(comm, any_twice(&twice, (const dp_key128 *)(const void *)got, n));
     *repeat = comm_any(comm, twice);
 done:
-    dp_free(&mine);
-    dp_free(&bytes);
     dp_free(&got);
     return st;
 }

@@ -2,8 +2,8 @@
  *
  * A reader opens a snapshot (the newest manifest, or a named one) and sees whole deliveries or nothing of them. A
  * writer writes partitions on any number of ranks, then makes the next manifest by link(); when another writer was
- * first it makes the one after. All H5 calls of a process are made by one thread; chunks are read with pread at
- * addresses HDF5 gave and decompressed by `threads`.
+ * first it makes the one after. Writing calls HDF5, so one thread of a process writes; reading does not: chunks are
+ * read with pread where the partition's index says, checked, and unpacked by `threads`.
  *
  * Versions: in a table with an id, a later row of the same id replaces it from its recorded time on; a delete mark ends
  * it. A read names its as-of: the latest version recorded at or before it is seen, and a value whose known_at column
@@ -128,7 +128,7 @@ typedef struct LakeQuery {
     int n_columns;
     const LakeWhere *where; /* NULL: all */
     int64_t as_of;          /* microseconds; DP_TIME_MISSING: everything recorded */
-    bool all_versions;      /* corrections and tombstones too (export, verify) */
+    bool all_versions;      /* corrections and tombstones too, as stored: as_of is not used */
     int threads;            /* decompressing; 0 or 1: none beside the caller */
     bool whole;             /* every rank reads all rows; false: each rank its own consecutive share (by blocks) */
 } LakeQuery;

@@ -119,7 +119,8 @@ static size_t character(const char *text, size_t left)
 
 dp_status print_json_text(dp_buf *out, const char *text, size_t size)
 {
-    static const char hex[] = "0123456789abcdef";
+    static const char hex[] = "0123456789abcdef", control[4] = {'\\', 'u', '0', '0'};
+    static const unsigned char unknown[3] = {0xef, 0xbf, 0xbd}; /* U+FFFD */
     DP_TRY(dp_buf_reserve(out, 6 * size + 2));
     char *to = out->data + out->size;
     *to++ = '"';
@@ -130,12 +131,12 @@ dp_status print_json_text(dp_buf *out, const char *text, size_t size)
             *to++ = '\\';
             *to++ = (char)c;
         } else if (c < 0x20) {
-            memcpy(to, "\\u00", 4);
+            memcpy(to, control, sizeof control);
             to[4] = hex[c >> 4];
             to[5] = hex[c & 15];
             to += 6;
         } else if (n == 0) {
-            memcpy(to, "\xef\xbf\xbd", 3);
+            memcpy(to, unknown, sizeof unknown);
             to += 3;
         } else {
             memcpy(to, text + i, n);

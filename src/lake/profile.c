@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "comm/exact.h"
-#include "lake/keys.h"
+#include "lake/route.h"
 #include "lake/scan_priv.h"
 
 enum { REGISTERS = 4096, REGISTER_BITS = 12 };
@@ -176,33 +176,26 @@ static int by_frequency(const void *a, const void *b)
     return x->rows != y->rows ? (x->rows < y->rows) - (x->rows > y->rows) : strcmp(x->text, y->text);
 }
 
-/* Tallies of one column to the ranks of their keys; *got (free with dp_free). */
-static dp_status route_tallies(Tally **got, size_t *n, const TallyMap *map, const Comm *comm)
+static int rank_of_tally(const void *record, const void *self)
 {
-    size_t size = (size_t)comm_size(comm), *bytes = NULL, *place, at = 0;
-    Tally *sorted = NULL;
-    char *all = NULL;
+    return (int)(((const Tally *)record)->key.high % (uint64_t)comm_size(self));
+}
+
+/* Tallies of one column to the ranks of their keys; *got (free with dp_free). */
+static dp_status route_tallies(char **got, size_t *n, const TallyMap *map, const Comm *comm)
+{
+    dp_buf list = {0};
     dp_status st = DP_OK;
-    DP_GO_ALL(comm, dp_new(&bytes, 3 * size));
-    place = bytes + 2 * size;
-    DP_GO_ALL(comm, dp_new(&sorted, map->used));
-    for (size_t i = 0; i < map->slots; i++)
+    for (size_t i = 0; st == DP_OK && i < map->slots; i++)
         if (map->slot[i].rows > 0)
-            bytes[map->slot[i].key.high % size] += sizeof *sorted;
-    for (size_t r = 0; r < size; r++) {
-        place[r] = at;
-        at += bytes[r] / sizeof *sorted;
-    }
-    for (size_t i = 0; i < map->slots; i++)
-        if (map->slot[i].rows > 0)
-            sorted[place[map->slot[i].key.high % size]++] = map->slot[i];
-    DP_GO(comm_exchange(comm, sorted, bytes, &all, bytes + size));
-    for (size_t r = 0; r < size; r++)
-        *n += bytes[size + r] / sizeof *sorted;
-    *got = (Tally *)(void *)all;
+            st = dp_buf_add(&list, &map->slot[i], sizeof map->slot[i]);
+    DP_GO_ALL(comm, st);
+    DP_GO(route_records(
+        got, n,
+        &(Route){.records = list.data, .n = map->used, .width = sizeof(Tally), .rank_of = rank_of_tally, .self = comm},
+        comm));
 done:
-    dp_free(&sorted);
-    dp_free(&bytes);
+    dp_buf_free(&list);
     return st;
 }
 
@@ -230,10 +223,11 @@ done:
 static dp_status join_column(LakeProfile *profile, TallyMap *map, const Comm *comm)
 {
     size_t size = (size_t)comm_size(comm), n = 0;
-    Tally *got = NULL, best[LAKE_TOP + 1] = {0}, *all = NULL;
+    Tally best[LAKE_TOP + 1] = {0}, *all = NULL;
+    char *got = NULL;
     dp_status st = DP_OK;
     DP_GO(route_tallies(&got, &n, map, comm));
-    DP_GO_ALL(comm, take_tallies(map, got, n));
+    DP_GO_ALL(comm, take_tallies(map, (const Tally *)(const void *)got, n));
     for (size_t i = 0; i < map->slots; i++)
         if (map->slot[i].rows > 0) {
             best[LAKE_TOP] = map->slot[i];

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lake/keys.h"
+#include "lake/route.h"
 #include "lake/scan_priv.h"
 
 /* One row on its way. The later recorded wins; of two recorded at once the later row of the table. */
@@ -118,40 +119,9 @@ done:
 
 /* ---- deciding ---- */
 
-static int rank_of_claim(const Claim *claim, int size)
+static int rank_of_claim(const void *record, const void *self)
 {
-    return (int)(claim->key.high % (uint64_t)size);
-}
-
-/* Sends every claim to the rank of its key; *got (free with dp_free) holds those of this rank. */
-static dp_status route_claims(Claim **got, size_t *n, const dp_buf *claims, const Comm *comm)
-{
-    int size = comm_size(comm);
-    const Claim *claim = (const Claim *)(const void *)claims->data;
-    size_t mine = claims->size / sizeof *claim, *bytes = NULL, *place, at = 0;
-    Claim *sorted = NULL;
-    char *all = NULL;
-    dp_status st = DP_OK;
-    DP_GO_ALL(comm, dp_new(&bytes, 3 * (size_t)size));
-    place = bytes + 2 * size;
-    DP_GO_ALL(comm, dp_new(&sorted, mine));
-    for (size_t i = 0; i < mine; i++)
-        bytes[rank_of_claim(&claim[i], size)] += sizeof *claim;
-    for (int r = 0; r < size; r++) {
-        place[r] = at;
-        at += bytes[r] / sizeof *claim;
-    }
-    for (size_t i = 0; i < mine; i++)
-        sorted[place[rank_of_claim(&claim[i], size)]++] = claim[i];
-    DP_GO(comm_exchange(comm, sorted, bytes, &all, bytes + size));
-    *n = 0;
-    for (int r = 0; r < size; r++)
-        *n += bytes[size + r] / sizeof *claim;
-    *got = (Claim *)(void *)all;
-done:
-    dp_free(&sorted);
-    dp_free(&bytes);
-    return st;
+    return (int)(((const Claim *)record)->key.high % (uint64_t)comm_size(self));
 }
 
 static bool is_later(const Claim *a, const Claim *b)
@@ -190,12 +160,19 @@ done:
     return st;
 }
 
-static int rank_of_row(const int64_t *first, int size, int64_t row)
+/* Where the shares of rows begin: first [size + 1]. */
+typedef struct Shares {
+    const int64_t *first;
+    int size;
+} Shares;
+
+static int rank_of_row(const void *record, const void *self)
 {
-    int low = 0, high = size;
+    const Shares *shares = self;
+    int low = 0, high = shares->size;
     while (high - low > 1) {
         int mid = low + (high - low) / 2;
-        if (first[mid] <= row)
+        if (shares->first[mid] <= *(const int64_t *)record)
             low = mid;
         else
             high = mid;
@@ -206,46 +183,38 @@ static int rank_of_row(const int64_t *first, int size, int64_t row)
 /* Tells every rank which of its rows are not seen. */
 static dp_status return_hidden(Versions *v, const dp_buf *hidden, const int64_t *first, const Comm *comm)
 {
-    int size = comm_size(comm);
-    const int64_t *row = (const int64_t *)(const void *)hidden->data;
-    size_t n = hidden->size / sizeof *row, *bytes = NULL, *place, at = 0;
-    int64_t *sorted = NULL;
+    const Shares shares = {first, comm_size(comm)};
     char *got = NULL;
-    dp_status st = DP_OK;
-    DP_GO_ALL(comm, dp_new(&bytes, 3 * (size_t)size));
-    place = bytes + 2 * size;
-    DP_GO_ALL(comm, dp_new(&sorted, n));
+    size_t n;
+    DP_TRY(route_records(&got, &n,
+                         &(Route){.records = hidden->data,
+                                  .n = hidden->size / sizeof(int64_t),
+                                  .width = sizeof(int64_t),
+                                  .rank_of = rank_of_row,
+                                  .self = &shares},
+                         comm));
     for (size_t i = 0; i < n; i++)
-        bytes[rank_of_row(first, size, row[i])] += sizeof *row;
-    for (int r = 0; r < size; r++) {
-        place[r] = at;
-        at += bytes[r] / sizeof *row;
-    }
-    for (size_t i = 0; i < n; i++)
-        sorted[place[rank_of_row(first, size, row[i])]++] = row[i];
-    DP_GO(comm_exchange(comm, sorted, bytes, &got, bytes + size));
-    at = 0;
-    for (int r = 0; r < size; r++)
-        at += bytes[size + r] / sizeof *row;
-    for (size_t i = 0; i < at; i++)
         set_bit(v, ((const int64_t *)(const void *)got)[i], false);
-done:
-    dp_free(&sorted);
     dp_free(&got);
-    dp_free(&bytes);
-    return st;
+    return DP_OK;
 }
 
 static dp_status resolve_share(Versions *v, LakeTable *t, const int64_t *first, int threads, const Comm *comm)
 {
     dp_buf claims = {0}, hidden = {0};
-    Claim *got = NULL;
+    char *got = NULL;
     size_t n = 0;
     dp_status st = DP_OK;
     DP_GO_ALL(comm, read_claims(&claims, t, v, threads, comm));
-    DP_GO(route_claims(&got, &n, &claims, comm));
+    DP_GO(route_records(&got, &n,
+                        &(Route){.records = claims.data,
+                                 .n = claims.size / sizeof(Claim),
+                                 .width = sizeof(Claim),
+                                 .rank_of = rank_of_claim,
+                                 .self = comm},
+                        comm));
     dp_buf_free(&claims);
-    DP_GO_ALL(comm, find_hidden(&hidden, got, n));
+    DP_GO_ALL(comm, find_hidden(&hidden, (const Claim *)(const void *)got, n));
     dp_free(&got);
     DP_GO(return_hidden(v, &hidden, first, comm));
 done:

@@ -85,6 +85,7 @@ static dp_status list_stage(LakeWriter *w)
     struct dirent *entry;
     dp_status st = DP_OK;
     dp_publish_sweep(w->stage);
+    dp_publish_sweep(w->folder);
     DIR *dir = opendir(w->stage);
     if (!dir)
         return dp_fail(dp_status_of_errno(errno, DP_ERR_IO), "lake-05", "cannot read %s: %s", w->stage,
