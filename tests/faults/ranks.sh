@@ -16,6 +16,13 @@ within() {
 		sleep 0.1
 	done
 }
+# ranks_of JOB: timeout's child is mpirun, whose children are the ranks
+ranks_of() {
+	local launcher
+	launcher=$(pgrep -P "$1" | head -1)
+	[ -z "$launcher" ] || pgrep -P "$launcher" -f "$DIPPER"
+}
+started() { ranks_of "$1" >/dev/null; }
 under_way() { [ "$(cat data/runs/*/*-"$1"/metrics.jsonl 2>/dev/null | wc -l)" -ge "$2" ]; }
 
 must train model.yaml name=whole model.trees=400 train.checkpoint=1s
@@ -26,8 +33,7 @@ before=$(listing)
 timeout -k 5 "$limit" "$mpirun" -n 3 "$DIPPER" train model.yaml name=hurt model.trees=400 train.checkpoint=1s >out 2>err </dev/null &
 job=$!
 within 60 under_way hurt 3 || fault "training on 3 ranks did not begin"
-launcher=$(pgrep -P "$job" | head -1)
-victim=$(pgrep -P "$launcher" -f "$DIPPER" | tail -1)
+victim=$(ranks_of "$job" | tail -1)
 kill -9 "$victim"
 started=$SECONDS
 wait "$job"
@@ -50,8 +56,8 @@ for np in 1 3; do
 	else
 		timeout "$limit" "$mpirun" -n 3 "$DIPPER" ingest table.yaml large.csv >out 2>err </dev/null &
 		job=$!
-		within 20 pgrep -P "$(pgrep -P $job | head -1)" -f "$DIPPER" >pids
-		victim=$(pgrep -P "$(pgrep -P $job | head -1)" -f "$DIPPER" | tail -1)
+		within 20 started "$job"
+		victim=$(ranks_of "$job" | tail -1)
 	fi
 	sleep 0.3
 	kill -9 "$victim" 2>/dev/null
@@ -62,7 +68,7 @@ for np in 1 3; do
 	# what was staged may wait for the next start; what a reader sees is as before
 	must lake verify goods
 	must lake show goods --json
-	grep -qE '"rows": *20000\b' out || [ "$rc" -eq 0 ] || fault "ingest killed, $np ranks: rows came in"
+	grep -qE '"rows": *(2|42)0000\b' out || fault "ingest killed, $np ranks: neither all rows came in nor none"
 done
 run 3 ingest table.yaml large.csv || fault "ingest after two deaths"
 must lake show goods --json

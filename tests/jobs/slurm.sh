@@ -63,7 +63,7 @@ for launcher in srun mpirun; do
 	code=$(ended "$(job $launcher "$launcher-score" score "$DIPPER_SOURCE/configs/score-month.yaml" \
 		"models.use=[$launcher]" "write.table=scores-$launcher")")
 	[ "$code" = 0 ] || { cat "$launcher-score.log"; fault "$launcher: score, exit code $code"; }
-	"$DIPPER" lake export "scores-$launcher" --columns declaration_id,score >"$launcher.csv" 2>/dev/null
+	"$DIPPER" lake export "scores-$launcher" --columns row,score >"$launcher.csv" 2>err || { cat err; fault "$launcher: export"; }
 done
 [ "$(wc -l <srun.csv)" -gt 100 ] || fault "only $(wc -l <srun.csv) scores"
 cmp -s srun.csv mpirun.csv || fault "srun and mpirun scored differently"
