@@ -135,8 +135,8 @@ dp_status config_must_be_good(const Config *config);
 /* Local. NULL where the file does not say one that is known. */
 const char *config_kind(const Config *config);
 /* Local. Fills the fields of `options` that the section's rows name. Strings and lists belong to the config. Fails
- * CONFIG where one of these values is faulty (faults elsewhere do not matter: so readers of values can add theirs in the
- * same pass), INTERNAL for a section that is not part of this file. */
+ * CONFIG where one of these values is faulty (faults elsewhere do not matter: so readers of values can add theirs in
+ * the same pass), INTERNAL for a section that is not part of this file. */
 dp_status config_bind(const Config *config, const CfgSection *section, void *options);
 /* Local. Where the value at "model.depth" comes from. */
 CfgMark config_mark(const Config *config, const char *path);

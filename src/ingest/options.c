@@ -275,7 +275,10 @@ static dp_status add_column(IngestOptions *o, const Written *w, const char *name
 static dp_status take_columns(IngestOptions *o, const Written *w)
 {
     char path[128];
-    size_t n = w->table.columns.n + w->table.categories.n;
+    size_t n = w->table.columns.n + w->table.categories.n, faults;
+    config_faults(w->config, &faults);
+    if (n == 0 && faults > 0)
+        return config_must_be_good(w->config); /* `colums:` was told already; what follows from it need not be */
     if (n == 0 || n > INGEST_COLUMNS)
         return config_add_fault(w->config, "columns", "ingest-01", "a table has 1 to %d columns, here are %zu",
                                 INGEST_COLUMNS, n);
