@@ -37,19 +37,27 @@ static dp_status misfit(const Reader *reader, const char *column, const char *wh
 
 /* ---- dictionaries ---- */
 
-/* n texts of one width, padded with zeros, behind those that are there. */
+/* n texts of one width, padded with zeros, behind those that are there. Short ones are taken as words of eight bytes:
+ * up to seven are read past the last text, and masked away. */
 static dp_status dict_add(DictBuf *dict, const char *text, size_t n, uint32_t width)
 {
-    DP_TRY(dp_buf_reserve(&dict->bytes, n * width));
+    DP_TRY(dp_buf_reserve(&dict->bytes, n * width + sizeof(uint64_t)));
     DP_TRY(dp_buf_reserve(&dict->offset, n * sizeof(uint32_t)));
     if (dict->bytes.size + n * width > UINT32_MAX)
         return dp_fail(DP_ERR_DATA, "lake-18", "a dictionary holds more than 4 GiB of text");
     char *out = dict->bytes.data + dict->bytes.size;
     uint32_t *offset = (uint32_t *)(void *)(dict->offset.data + dict->offset.size);
+    const uint64_t mask = width < 8 ? ((uint64_t)1 << 8 * width) - 1 : UINT64_MAX;
     for (size_t i = 0; i < n; i++, text += width) {
-        uint32_t size = 0;
-        for (; size < width && text[size]; size++)
-            *out++ = text[size];
+        if (width <= 8) {
+            uint64_t word;
+            memcpy(&word, text, sizeof word);
+            word &= mask;
+            memcpy(out, &word, sizeof word);
+            out += word ? 8 - __builtin_clzll(word) / 8 : 0;
+        } else
+            for (uint32_t k = 0; k < width && text[k]; k++)
+                *out++ = text[k];
         offset[i] = (uint32_t)(out - dict->bytes.data);
     }
     dict->bytes.size = (size_t)(out - dict->bytes.data);
@@ -67,10 +75,10 @@ dp_status dict_read(DictBuf *dict, Codec *codec, const Reader *reader, const cha
     if (s && (s->kind != STREAM_DICTIONARY || s->elements == 0 || s->elements > UINT32_MAX))
         return misfit(reader, column, "has no dictionary");
     if (!s)
-        DP_TRY(dict_add(dict, "", 1, 1));
+        DP_TRY(dict_add(dict, "\0\0\0\0\0\0\0", 1, 1));
     for (uint32_t c = 0; s && c < s->chunks; c++) {
         uint64_t left = s->elements - (uint64_t)c * s->chunk;
-        DP_TRY(dp_buf_reserve(&codec->spare, (size_t)s->chunk * s->width));
+        DP_TRY(dp_buf_reserve(&codec->spare, (size_t)s->chunk * s->width + sizeof(uint64_t)));
         DP_TRY(codec_read(codec, reader->fd, reader->index, s, c, codec->spare.data, reader->path));
         DP_TRY(dict_add(dict, codec->spare.data, left < s->chunk ? left : s->chunk, s->width));
     }

@@ -63,6 +63,15 @@ size_t codec_bound(size_t raw)
     return zstd > deflate ? zstd : deflate;
 }
 
+uint64_t check_bytes(const void *data, size_t size)
+{
+#if defined __x86_64__
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+        return check_bytes_avx2(data, size);
+#endif
+    return dp_hash64(data, size, 0);
+}
+
 static dp_status no_memory(const char *what)
 {
     return dp_fail(DP_ERR_AGAIN, "lake-21", "out of memory for %s", what);
@@ -175,7 +184,7 @@ dp_status codec_read(Codec *codec, int fd, const Index *index, const Stream *str
         return damaged(path, index, stream, c, "has another size than it should");
     DP_TRY(dp_buf_reserve(&codec->stored, chunk->stored));
     DP_TRY(read_exactly(fd, codec->stored.data, chunk->stored, chunk->at, path));
-    if (dp_hash64(codec->stored.data, chunk->stored, 0) != chunk->check)
+    if (check_bytes(codec->stored.data, chunk->stored) != chunk->check)
         return damaged(path, index, stream, c, "does not fit its checksum");
     if (stream->filter == FILTER_NONE) {
         memcpy(out, codec->stored.data, size);

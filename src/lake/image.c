@@ -145,7 +145,7 @@ static dp_status write_chunks(hid_t dataset, ImageStream *is, Chunk *chunks)
             return h5_failed("write a chunk", is->name);
         chunks[c] = (Chunk){.at = address,
                             .stored = packed->stored,
-                            .check = dp_hash64(packed->data, packed->stored, 0),
+                            .check = check_bytes(packed->data, packed->stored),
                             .low = packed->low,
                             .high = packed->high,
                             .first = packed->first};
@@ -331,7 +331,7 @@ static dp_status add_footer(dp_buf *image, const ImageFacts *facts)
                                   .size = (uint64_t)facts->index_bytes,
                                   .digest = facts->index_digest,
                                   .body = image->size,
-                                  .check = dp_hash64(image->data, image->size, 0)});
+                                  .check = check_bytes(image->data, image->size)});
     return dp_buf_add(image, bytes, sizeof bytes);
 }
 

@@ -113,6 +113,9 @@ dp_status codec_pack(Codec *codec, const Stream *stream, const void *raw, size_t
  * [stream->chunk * stream->width]. path: for messages. */
 dp_status codec_read(Codec *codec, int fd, const Index *index, const Stream *stream, uint32_t c, void *out,
                      const char *path);
+/* Local. XXH3-64, seed 0: the check of a chunk. */
+uint64_t check_bytes(const void *data, size_t size);
+uint64_t check_bytes_avx2(const void *data, size_t size);
 void shuffle_bytes(uint8_t *out, const uint8_t *in, size_t n, size_t width);
 void unshuffle_bytes(uint8_t *out, const uint8_t *in, size_t n, size_t width);
 /* Is the stream stored behind a byte shuffle? */

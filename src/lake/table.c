@@ -333,7 +333,7 @@ static dp_status look_inside(Partition *p, const char *data, size_t size, const 
     Index index = {0};
     char *copy = NULL;
     if (size < FOOTER_SIZE || !footer_read(&footer, data + size - FOOTER_SIZE) || footer.body != size - FOOTER_SIZE ||
-        dp_hash64(data, size - FOOTER_SIZE, 0) != footer.check)
+        check_bytes(data, size - FOOTER_SIZE) != footer.check)
         return dp_fail(DP_ERR_DATA, "lake-05", "%s is not a whole partition", path);
     DP_TRY(dp_new(&copy, footer.size));
     memcpy(copy, data + footer.at, footer.size);
