@@ -52,10 +52,8 @@ dp_status ingest_bad_add(IngestBadList *list, int64_t order, const LakeBadRow *r
         s->order = order;
         s->line = row->row;
         show(raw, sizeof raw, row->raw, (size_t)kept.raw_size);
-        const char *slash = strrchr(row->file, '/');
-        snprintf(s->text, sizeof s->text, "%.80s:%lld %s%s%.40s: %s", slash ? slash + 1 : row->file,
-                 (long long)row->row, ingest_reason(reason), row->column ? " in " : "", row->column ? row->column : "",
-                 raw);
+        snprintf(s->text, sizeof s->text, "%.80s:%lld %s%s%.40s: %s", row->file, (long long)row->row,
+                 ingest_reason(reason), row->column ? " in " : "", row->column ? row->column : "", raw);
     }
     return list->bytes > INGEST_BAD_BYTES ? ingest_bad_too_many(list->first[0].text)
                                           : lake_write_bad(writer, order, &kept);

@@ -67,7 +67,7 @@ static int64_t order_of(const Work *w, int64_t number)
 static dp_status take_segment(Work *w, const IngestText *text)
 {
     double start = dp_clock_seconds();
-    DP_TRY(ingest_segment_run(w->segment, ingest_source_map(w->source), w->plan->files[w->file].path, text,
+    DP_TRY(ingest_segment_run(w->segment, ingest_source_map(w->source), w->plan->files[w->file].name, text,
                               order_of(w, text->number), w->writer, &w->bad));
     w->write_s += dp_clock_seconds() - start;
     return stop_early(w);
@@ -140,7 +140,7 @@ static dp_status judge(const Work *w, int64_t rows, int64_t n_bad)
     dp_count_print(all, rows + n_bad);
     if (rows + n_bad == 0)
         return dp_fail(DP_ERR_DATA, "ingest-15", "%s%s no rows behind the header; nothing was added",
-                       w->plan->files[0].path, w->plan->n > 1 ? " and the others have" : " has");
+                       w->plan->files[0].name, w->plan->n > 1 ? " and the others have" : " has");
     if ((double)n_bad > w->options->max_bad * (double)(rows + n_bad))
         return dp_fail(
             DP_ERR_DATA, "ingest-17",

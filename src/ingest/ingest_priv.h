@@ -335,6 +335,7 @@ IngestReason ingest_bad_worst(const IngestBadList *list);
 
 typedef struct IngestFile {
     const char *path;
+    const char *name; /* in messages: the path, or "standard input" */
     int64_t bytes;
     bool gzip, stream;
     int64_t segment;       /* bytes of a segment (of text, once it is unpacked) */
@@ -386,7 +387,7 @@ dp_status ingest_source_read(IngestSource *source, int64_t number, IngestText *t
 
 /* The text of a stream: inflated, and converted where its encoding is wide. */
 typedef struct IngestStream IngestStream;
-dp_status ingest_stream_open(IngestStream **stream, const char *path, bool gzip, const char *encoding);
+dp_status ingest_stream_open(IngestStream **stream, const IngestFile *file, const char *encoding);
 /* At most `room` bytes; *size 0 at the end. */
 dp_status ingest_stream_read(IngestStream *stream, char *out, size_t room, size_t *size);
 void ingest_stream_close(IngestStream **stream);

@@ -63,8 +63,10 @@ static dp_status take_stdin(IngestPlan *plan, const char *lake, const Comm *comm
     size = plan->spool ? strlen(plan->spool) + 1 : 0;
     DP_TRY(comm_share_any(comm, &plan->spool, &size, 0));
     for (size_t f = 0; f < plan->n; f++)
-        if (strcmp(plan->files[f].path, "-") == 0)
+        if (strcmp(plan->files[f].path, "-") == 0) {
             plan->files[f].path = plan->spool;
+            plan->files[f].name = "standard input";
+        }
     return DP_OK;
 }
 
@@ -97,7 +99,7 @@ static dp_status look_at(IngestFile *file, const IngestOptions *options)
     file->bytes = facts.st_size;
     if (n <= 0)
         return dp_fail(n < 0 ? DP_ERR_IO : DP_ERR_DATA, n < 0 ? "ingest-10" : "ingest-15",
-                       n < 0 ? "cannot read %s" : "%s is empty; nothing was added", file->path);
+                       n < 0 ? "cannot read %s" : "%s is empty; nothing was added", file->name);
     file->gzip = n == 2 && magic[0] == 0x1F && magic[1] == 0x8B;
     file->stream = file->gzip || !options->narrow;
     return DP_OK;
@@ -285,7 +287,7 @@ dp_status ingest_plan(IngestPlan *plan, const IngestOptions *options, const char
                        "no file is named; give files on the command line, or - for stdin");
     DP_TRY_ALL(comm, dp_new(&plan->files, n));
     for (size_t f = 0; f < n; f++)
-        plan->files[f].path = files[f];
+        plan->files[f].path = plan->files[f].name = files[f];
     DP_TRY(take_stdin(plan, lake, comm));
     DP_TRY_ALL(comm, comm_rank(comm) == 0 ? look_at_all(plan, options) : DP_OK);
     DP_TRY(share_facts(plan, comm));

@@ -537,13 +537,15 @@ static dp_status finish_dict(IngestSegment *s, int c, int64_t rows, bool any_bad
 static dp_status put_aside(IngestSegment *s, const char *file, const char *text, int64_t order, LakeWriter *writer,
                            IngestBadList *bad)
 {
+    /* Without its folder: the same file makes the same bytes wherever it lies. */
+    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
     for (size_t i = 0; i < s->n_pieces; i++) {
         const Piece *p = &s->pieces[i];
         for (size_t b = 0; b < p->n_bad; b++) {
             const BadEntry *e = &p->bad[b];
             IngestReason reason = (IngestReason)e->reason;
             LakeBadRow row = {.row = e->line,
-                              .file = file,
+                              .file = name,
                               .reason = ingest_reason(reason),
                               .raw = text + p->start + e->start,
                               .raw_size = (int32_t)(e->end - e->start)};

@@ -52,11 +52,11 @@ static dp_status read_at(IngestSource *s, char *out, int64_t from, size_t size)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return dp_fail(DP_ERR_IO, "ingest-10", "cannot read %s: %s", s->file->path, strerror(errno));
+            return dp_fail(DP_ERR_IO, "ingest-10", "cannot read %s: %s", s->file->name, strerror(errno));
         if (n == 0)
             return dp_fail(DP_ERR_DATA, "ingest-10",
                            "%s became shorter while it was read; wait until it is written whole and start again",
-                           s->file->path);
+                           s->file->name);
         out += n;
         from += n;
         size -= (size_t)n;
@@ -101,7 +101,7 @@ static dp_status never_closed(const IngestSource *s, int64_t line)
         DP_ERR_DATA, "ingest-14",
         "%s: a quote is open in line %lld and never closed; the file is cut off, or a quote inside of a field is "
         "not doubled (from.quotes=none reads files that do not quote)",
-        s->file->path, (long long)line);
+        s->file->name, (long long)line);
 }
 
 size_t ingest_row_end(const IngestOptions *o, const char *text, size_t from, size_t size, bool *inside)
@@ -144,12 +144,12 @@ static dp_status read_header(IngestSource *s, const char *text, size_t size, boo
     s->body = (int64_t)start;
     s->next_line = 1;
     if (whole && size == start)
-        return dp_fail(DP_ERR_DATA, "ingest-15", "%s is empty; nothing was added", s->file->path);
+        return dp_fail(DP_ERR_DATA, "ingest-15", "%s is empty; nothing was added", s->file->name);
     if (o->json)
         return ingest_map_json(&s->map, o);
     size_t end = ingest_row_end(o, text, start, size, &inside);
     if (end == size && (int64_t)(size - start) > o->max_row)
-        return ingest_row_too_long(o, s->file->path, 1, inside);
+        return ingest_row_too_long(o, s->file->name, 1, inside);
     if (end == size && inside)
         return never_closed(s, 1);
     int64_t lines = 1;
@@ -170,10 +170,10 @@ static dp_status read_header(IngestSource *s, const char *text, size_t size, boo
             iconv_close(with);
         dp_buf_free(&line);
         if (st == DP_OK)
-            st = ingest_map_csv(&s->map, o, s->file->path, rows.utf8.data + INGEST_PAD,
+            st = ingest_map_csv(&s->map, o, s->file->name, rows.utf8.data + INGEST_PAD,
                                 rows.utf8.size > INGEST_PAD ? rows.utf8.size - INGEST_PAD - 1 : 0);
     } else {
-        st = ingest_map_csv(&s->map, o, s->file->path, text + start, end - start);
+        st = ingest_map_csv(&s->map, o, s->file->name, text + start, end - start);
     }
     ingest_rows_free(&rows);
     return st;
@@ -183,7 +183,7 @@ static dp_status open_plain(IngestSource *s)
 {
     s->fd = open(s->file->path, O_RDONLY | O_CLOEXEC);
     if (s->fd < 0)
-        return dp_fail(dp_status_of_errno(errno, DP_ERR_IO), "ingest-10", "cannot open %s: %s", s->file->path,
+        return dp_fail(dp_status_of_errno(errno, DP_ERR_IO), "ingest-10", "cannot open %s: %s", s->file->name,
                        strerror(errno));
     bool inside = false;
     for (size_t size = STEP;; size *= 2) {
@@ -200,7 +200,7 @@ static dp_status open_plain(IngestSource *s)
 static dp_status open_stream(IngestSource *s)
 {
     const IngestOptions *o = s->options;
-    DP_TRY(ingest_stream_open(&s->stream, s->file->path, s->file->gzip, o->narrow ? NULL : o->encoding));
+    DP_TRY(ingest_stream_open(&s->stream, s->file, o->narrow ? NULL : o->encoding));
     for (size_t size = STEP;; size *= 2) {
         bool inside = false;
         DP_TRY(fill(s, size));
@@ -295,7 +295,7 @@ static dp_status last_row(IngestSource *s, int64_t number, int64_t at, int64_t s
             return DP_OK;
         }
         if ((int64_t)(s->size - from) > o->max_row)
-            return ingest_row_too_long(o, s->file->path, ingest_last_row(o, text_of(s) + first, s->size - first, line),
+            return ingest_row_too_long(o, s->file->name, ingest_last_row(o, text_of(s) + first, s->size - first, line),
                                        inside);
         scanned = s->size;
         size_t more = left < STEP ? (size_t)left : STEP;
@@ -360,7 +360,7 @@ static dp_status read_stream(IngestSource *s, IngestText *out, bool *more)
                 break;
             }
             if ((int64_t)(s->size - from) > o->max_row)
-                return ingest_row_too_long(o, s->file->path, ingest_last_row(o, text_of(s), s->size, s->next_line),
+                return ingest_row_too_long(o, s->file->name, ingest_last_row(o, text_of(s), s->size, s->next_line),
                                            inside);
             scanned = s->size;
             DP_TRY(fill(s, s->size + STEP));

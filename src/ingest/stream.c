@@ -13,7 +13,7 @@ enum { BLOCK = 256 << 10 };
 
 struct IngestStream {
     int fd;
-    const char *path;
+    const char *name;
     bool gzip, ended, in_member; /* ended: of the file; in_member: a gzip member is not finished */
     z_stream z;
     bool z_open;
@@ -32,32 +32,32 @@ static size_t unit_of(const char *encoding)
     return strncasecmp(encoding, "utf-32", 6) == 0 || strncasecmp(encoding, "ucs-4", 5) == 0 ? 4 : 1;
 }
 
-dp_status ingest_stream_open(IngestStream **stream, const char *path, bool gzip, const char *encoding)
+dp_status ingest_stream_open(IngestStream **stream, const IngestFile *file, const char *encoding)
 {
     dp_status st = DP_OK;
     IngestStream *s = NULL;
     DP_TRY(dp_new(&s, 1));
     s->fd = -1;
-    s->path = path;
-    s->gzip = gzip;
+    s->name = file->name;
+    s->gzip = file->gzip;
     s->unit = encoding ? unit_of(encoding) : 1;
     s->iconv = (iconv_t)-1;
     DP_GO(dp_new(&s->packed, BLOCK));
     DP_GO(dp_new(&s->raw, BLOCK));
-    s->fd = open(path, O_RDONLY | O_CLOEXEC);
+    s->fd = open(file->path, O_RDONLY | O_CLOEXEC);
     if (s->fd < 0) {
-        st = dp_fail(dp_status_of_errno(errno, DP_ERR_IO), "ingest-10", "cannot open %s: %s", path, strerror(errno));
+        st = dp_fail(dp_status_of_errno(errno, DP_ERR_IO), "ingest-10", "cannot open %s: %s", s->name, strerror(errno));
         goto done;
     }
     if (encoding && (s->iconv = iconv_open("UTF-8", encoding)) == (iconv_t)-1) {
         st = dp_fail(DP_ERR_CONFIG, "ingest-03", "iconv on this machine does not know the encoding '%s'", encoding);
         goto done;
     }
-    if (gzip && inflateInit2(&s->z, 15 + 16) != Z_OK) {
-        st = dp_fail(DP_ERR_AGAIN, "ingest-12", "no memory to unpack %s", path);
+    if (s->gzip && inflateInit2(&s->z, 15 + 16) != Z_OK) {
+        st = dp_fail(DP_ERR_AGAIN, "ingest-12", "no memory to unpack %s", s->name);
         goto done;
     }
-    s->z_open = gzip;
+    s->z_open = s->gzip;
 done:
     if (st != DP_OK)
         ingest_stream_close(&s);
@@ -88,7 +88,7 @@ static dp_status read_file(IngestStream *s, void *out, size_t room, size_t *size
         n = read(s->fd, out, room);
     while (n < 0 && errno == EINTR);
     if (n < 0)
-        return dp_fail(DP_ERR_IO, "ingest-10", "cannot read %s: %s", s->path, strerror(errno));
+        return dp_fail(DP_ERR_IO, "ingest-10", "cannot read %s: %s", s->name, strerror(errno));
     *size = (size_t)n;
     s->ended = n == 0;
     return DP_OK;
@@ -97,7 +97,7 @@ static dp_status read_file(IngestStream *s, void *out, size_t room, size_t *size
 static dp_status broken(const IngestStream *s, const char *how)
 {
     return dp_fail(DP_ERR_DATA, "ingest-12",
-                   "%s is not a whole gzip file (%s); fetch it again, `gzip -t` tells when it is good", s->path, how);
+                   "%s is not a whole gzip file (%s); fetch it again, `gzip -t` tells when it is good", s->name, how);
 }
 
 /* Inflated bytes; *size 0 at the end of the file. */
@@ -123,7 +123,7 @@ static dp_status unpack(IngestStream *s, char *out, size_t room, size_t *size)
         if (code == Z_STREAM_END)
             s->in_member = false;
         else if (code == Z_MEM_ERROR)
-            return dp_fail(DP_ERR_AGAIN, "ingest-12", "no memory to unpack %s", s->path);
+            return dp_fail(DP_ERR_AGAIN, "ingest-12", "no memory to unpack %s", s->name);
         else if (code != Z_OK && code != Z_BUF_ERROR)
             return broken(s, s->z.msg ? s->z.msg : "wrong bytes");
     }
