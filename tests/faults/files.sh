@@ -30,8 +30,8 @@ yes 'x,soon,000001,F1,heavy,dear,n,0' | head -400 | file bad.csv
 gets "all rows bad" 65 'bad\.csv' ingest table.yaml bad.csv
 head -c 3000 good.csv | gzip | head -c 900 >cut.csv.gz
 gets "a gzip file cut short" 65 'cut\.csv\.gz' ingest table.yaml cut.csv.gz
-printf 'kind: table\nname: goods\ncolums: {}\n' >faulty.yaml
-gets "a faulty config" 78 'faulty\.yaml:3:1.*colums' ingest faulty.yaml good.csv
+sed 's/format: csv/fromat: csv/' table.yaml >faulty.yaml
+gets "a faulty config" 78 "faulty\.yaml:3:8: .*'fromat'.*'format'" ingest faulty.yaml good.csv
 
 # Root reads everything, so another user tries.
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
