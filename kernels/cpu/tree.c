@@ -54,6 +54,34 @@ static void transpose(const DeviceContext *context, const TreeBins *bins, uint8_
     }
 }
 
+static void sizes(const DeviceContext *context, const TreeSizes *job)
+{
+    int threads = context->threads;
+    memset(job->count, 0, TREE_SIZES * sizeof *job->count);
+#pragma omp parallel for num_threads(threads) if (job->n > PIECE) schedule(static)
+    for (int t = 0; t < threads; t++) {
+        int64_t count[TREE_SIZES] = {0};
+        context->cpu->sizes(job, share(job->n, t, threads), share(job->n, t + 1, threads), count);
+#pragma omp critical(tree_sizes)
+        for (int k = 0; k < TREE_SIZES; k++)
+            job->count[k] += count[k];
+    }
+}
+
+static void list(const DeviceContext *context, const TreeListing *job)
+{
+    int64_t rows = job->from[job->shards] - job->from[0];
+#pragma omp parallel for num_threads(context->threads) if (rows > PIECE) schedule(static)
+    for (int s = 0; s < job->shards; s++) {
+        int64_t at = job->from[s], carried = 0, n;
+        n = context->cpu->list(job->pair, job->part, at, job->from[s + 1], job->index + at, job->scratch + at,
+                               &carried);
+        memcpy(job->index + at + n, job->scratch + at, (size_t)carried * sizeof *job->index);
+        job->learn[s] = (TreeSegment){.begin = at, .count = n};
+        job->carry[s] = (TreeSegment){.begin = at + n, .count = carried};
+    }
+}
+
 static void gradients(const DeviceContext *context, const TreeGradients *job)
 {
     int threads = context->threads;
@@ -362,7 +390,9 @@ static const TreeOps tree_ops = {
     .drop = drop,
     .bin = bin,
     .transpose = transpose,
+    .sizes = sizes,
     .gradients = gradients,
+    .list = list,
     .histogram = histogram,
     .siblings = siblings,
     .best_splits = best_splits,

@@ -2,6 +2,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernels/cpu/tree_loops.h"
+
 /* ---- floats to bins ---- */
 
 /* Table of level l of a search tree over 2^levels - 1 borders, by position 0 .. 2^l - 1. */
@@ -113,6 +115,35 @@ static int64_t loop_partition(const uint8_t *column, int bin, bool missing_right
         go += n_goes;
     }
     return stay;
+}
+
+/* Two compressions of 16 row numbers a step. A whole register is stored: past either list's end lies what is written
+ * next, but for the last rows of the stretch, which are masked. */
+#define HAVE_LIST
+static int64_t loop_list(const TreePair *pair, const uint8_t *part, int64_t from, int64_t to, uint32_t *drawn,
+                         uint32_t *rest, int64_t *others)
+{
+    const __m512i none = _mm512_set1_epi32(TREE_NOT_DRAWN), step = _mm512_set1_epi32(16);
+    const __m128i valid = _mm_set1_epi8(1);
+    __m512i rows = _mm512_add_epi32(_mm512_set1_epi32((int)from),
+                                    _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    int64_t n = 0, left = 0, size = to - from;
+    for (int64_t i = 0; i < size; i += 16) {
+        __mmask16 some = size - i < 16 ? (__mmask16)((1U << (size - i)) - 1) : 0xFFFF;
+        __mmask16 out = _mm512_mask_cmpeq_epi32_mask(some, _mm512_maskz_loadu_epi32(some, pair + from + i), none);
+        __mmask16 in = (__mmask16)(some & ~out);
+        out = _mm_mask_cmple_epu8_mask(out, _mm_maskz_loadu_epi8(some, part + from + i), valid);
+        int n_in = __builtin_popcount(in), n_out = __builtin_popcount(out);
+        __mmask16 keep_in = n + 16 <= size ? 0xFFFF : (__mmask16)((1U << n_in) - 1);
+        __mmask16 keep_out = left + 16 <= size ? 0xFFFF : (__mmask16)((1U << n_out) - 1);
+        _mm512_mask_storeu_epi32(drawn + n, keep_in, _mm512_maskz_compress_epi32(in, rows));
+        _mm512_mask_storeu_epi32(rest + left, keep_out, _mm512_maskz_compress_epi32(out, rows));
+        rows = _mm512_add_epi32(rows, step);
+        n += n_in;
+        left += n_out;
+    }
+    *others = left;
+    return n;
 }
 
 #include "kernels/cpu/tree_loops_body.h"

@@ -29,7 +29,13 @@ typedef struct CpuScore {
 struct CpuLoops {
     const char *name;
     void (*bin)(const float *values, int64_t n, const float *border, int n_borders, uint8_t *bins);
+    /* count [TREE_SIZES] += */
+    void (*sizes)(const TreeSizes *job, int64_t from, int64_t to, int64_t *count);
     void (*gradients)(const TreeGradients *job, int64_t from, int64_t to);
+    /* Rows from .. to - 1: returns how many are drawn (into drawn); *others are not, but in train or valid. Each list
+     * has room for all. */
+    int64_t (*list)(const TreePair *pair, const uint8_t *part, int64_t from, int64_t to, uint32_t *drawn,
+                    uint32_t *rest, int64_t *others);
     /* g [n], h [n]: rows from .. from + n - 1 in counts of 2^-shift; n <= 512 */
     void (*fixed_gradients)(const TreeLeafSums *job, int64_t from, int n, int64_t *g, int64_t *h);
     /* Adds rows until a cell might overflow; returns how many. cells: uint32_t up to CELL_LEVELS, else uint64_t (then n

@@ -53,9 +53,61 @@ static void chunk_gradients(const int64_t *margin, const int8_t *label, const do
     }
 }
 
+static void chunk_sizes(const double *g, double scale, int n, uint32_t *size)
+{
+    for (int i = 0; i < n; i++)
+        size[i] = tree_size((g[i] < 0 ? -g[i] : g[i]) * scale);
+}
+
+static void loop_sizes(const TreeSizes *job, int64_t from, int64_t to, int64_t *count)
+{
+    double g[CHUNK], h[CHUNK];
+    uint32_t size[CHUNK];
+    for (int64_t at = from; at < to; at += CHUNK) {
+        int n = to - at < CHUNK ? (int)(to - at) : CHUNK;
+        chunk_gradients(job->margin + at, job->label + at, job->weight, n, g, h);
+        chunk_sizes(g, job->scale, n, size);
+        for (int i = 0; i < n; i++)
+            count[size[i]] += job->part[at + i] == 0;
+    }
+}
+
+/* Heavier gradients of a chunk; drawn [n]: all ones where the row is drawn. */
+static void draw_chunk(const TreeDraw *draw, const uint64_t *row, int n, double *g, double *h, uint32_t *drawn)
+{
+    uint32_t size[CHUNK];
+    uint64_t random[CHUNK];
+    chunk_sizes(g, draw->scale, n, size);
+    for (int i = 0; i < n; i++)
+        random[i] = tree_mix(draw->key, row[i]) >> 11;
+    for (int i = 0; i < n; i++) {
+        g[i] *= draw->times[size[i]];
+        h[i] *= draw->times[size[i]];
+    }
+    for (int i = 0; i < n; i++)
+        drawn[i] = random[i] < draw->below[size[i]] ? UINT32_MAX : 0;
+}
+
+#ifndef HAVE_LIST
+static int64_t loop_list(const TreePair *pair, const uint8_t *part, int64_t from, int64_t to, uint32_t *drawn,
+                         uint32_t *rest, int64_t *others)
+{
+    int64_t n = 0, left = 0;
+    for (int64_t i = from; i < to; i++) {
+        bool is_drawn = pair[i] != TREE_NOT_DRAWN;
+        drawn[n] = rest[left] = (uint32_t)i;
+        n += is_drawn;
+        left += !is_drawn && part[i] <= 1;
+    }
+    *others = left;
+    return n;
+}
+#endif
+
 static void loop_gradients(const TreeGradients *job, int64_t from, int64_t to)
 {
     double g[CHUNK], h[CHUNK];
+    uint32_t drawn[CHUNK];
     uint64_t random[CHUNK];
     TreePair pair[CHUNK];
     for (int64_t at = from; at < to; at += CHUNK) {
@@ -63,6 +115,10 @@ static void loop_gradients(const TreeGradients *job, int64_t from, int64_t to)
         const uint64_t *row = job->row + at;
         const uint8_t *part = job->part + at;
         chunk_gradients(job->margin + at, job->label + at, job->weight, n, g, h);
+        if (job->draw)
+            draw_chunk(job->draw, row, n, g, h, drawn);
+        else
+            memset(drawn, 0xff, (size_t)n * sizeof *drawn);
         for (int i = 0; i < n; i++)
             random[i] = tree_mix(job->key, row[i]);
         for (int i = 0; i < n; i++) {
@@ -71,7 +127,7 @@ static void loop_gradients(const TreeGradients *job, int64_t from, int64_t to)
             pair[i] = (uint32_t)gq << 16 | (uint32_t)hq;
         }
         for (int i = 0; i < n; i++)
-            job->pair[at + i] = part[i] == 0 ? pair[i] : 0;
+            job->pair[at + i] = part[i] == 0 && drawn[i] ? pair[i] : TREE_NOT_DRAWN;
     }
 }
 
@@ -225,9 +281,9 @@ static void loop_add_leaves(const TreeAddLeaves *job, int64_t from, int64_t to)
 /* The table of the file that includes this. */
 #define LOOPS_TABLE(isa, whole)                                                                                        \
     {                                                                                                                  \
-        .name = isa, .bin = loop_bin, .gradients = loop_gradients, .fixed_gradients = loop_fixed_gradients,            \
-        .count = loop_count, .flush = loop_flush, .scores = loop_scores, .partition = loop_partition,                  \
-        .add_leaves = loop_add_leaves, .margins = whole                                                                \
+        .name = isa, .bin = loop_bin, .sizes = loop_sizes, .gradients = loop_gradients, .list = loop_list,             \
+        .fixed_gradients = loop_fixed_gradients, .count = loop_count, .flush = loop_flush, .scores = loop_scores,      \
+        .partition = loop_partition, .add_leaves = loop_add_leaves, .margins = whole                                   \
     }
 
 #endif

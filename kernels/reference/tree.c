@@ -38,6 +38,28 @@ static void true_gradient(double *g, double *h, int64_t margin, int label, const
     *h = w * (p * (1.0 - p));
 }
 
+static void sizes(const DeviceContext *context, const TreeSizes *job)
+{
+    (void)context;
+    memset(job->count, 0, TREE_SIZES * sizeof *job->count);
+    for (int64_t i = 0; i < job->n; i++) {
+        double g, h;
+        if (job->part[i] != 0)
+            continue;
+        true_gradient(&g, &h, job->margin[i], job->label[i] != 0, job->weight);
+        job->count[tree_size(fabs(g) * job->scale)]++;
+    }
+}
+
+/* Is the row drawn? Then its gradient is made heavier. */
+static bool draw_row(const TreeDraw *draw, uint64_t row, double *g, double *h)
+{
+    uint32_t size = tree_size(fabs(*g) * draw->scale);
+    *g *= draw->times[size];
+    *h *= draw->times[size];
+    return tree_mix(draw->key, row) >> 11 < draw->below[size];
+}
+
 static void gradients(const DeviceContext *context, const TreeGradients *job)
 {
     (void)context;
@@ -45,9 +67,27 @@ static void gradients(const DeviceContext *context, const TreeGradients *job)
         double g, h;
         uint64_t random = tree_mix(job->key, job->row[i]);
         true_gradient(&g, &h, job->margin[i], job->label[i] != 0, job->weight);
+        bool drawn = (!job->draw || draw_row(job->draw, job->row[i], &g, &h)) && job->part[i] == 0;
         int32_t gq = tree_round(g * job->g_scale, random & 0xFFFFFF);
         int32_t hq = tree_round(h * job->h_scale, random >> 24 & 0xFFFFFF);
-        job->pair[i] = job->part[i] == 0 ? (uint32_t)gq << 16 | (uint32_t)hq : 0;
+        job->pair[i] = drawn ? (uint32_t)gq << 16 | (uint32_t)hq : TREE_NOT_DRAWN;
+    }
+}
+
+static void list(const DeviceContext *context, const TreeListing *job)
+{
+    (void)context;
+    for (int s = 0; s < job->shards; s++) {
+        int64_t at = job->from[s], begin = at;
+        for (int64_t i = job->from[s]; i < job->from[s + 1]; i++)
+            if (job->pair[i] != TREE_NOT_DRAWN)
+                job->index[at++] = (uint32_t)i;
+        job->learn[s] = (TreeSegment){.begin = begin, .count = at - begin};
+        begin = at;
+        for (int64_t i = job->from[s]; i < job->from[s + 1]; i++)
+            if (job->pair[i] == TREE_NOT_DRAWN && job->part[i] <= 1)
+                job->index[at++] = (uint32_t)i;
+        job->carry[s] = (TreeSegment){.begin = begin, .count = at - begin};
     }
 }
 
@@ -232,7 +272,9 @@ static void walk(const DeviceContext *context, const TreeWalk *job)
 static const TreeOps tree_ops = {
     .bin = bin,
     .transpose = transpose,
+    .sizes = sizes,
     .gradients = gradients,
+    .list = list,
     .histogram = histogram,
     .siblings = siblings,
     .best_splits = best_splits,

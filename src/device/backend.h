@@ -12,7 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DEVICE_ABI = 1 };
+#include "device/tree_math.h"
+
+enum { DEVICE_ABI = 2 };
 
 /* ---- trees: what lies in memory ---- */
 
@@ -39,9 +41,10 @@ static inline const uint8_t *tree_block(const TreeBins *bins, int block)
     return bins->block + (int64_t)block * TREE_BLOCK * bins->n;
 }
 
-/* A row's quantised gradient: g in the high half (signed), h in the low half. */
+/* A row's quantised gradient: g in the high half (signed), h in the low half; or TREE_NOT_DRAWN: the tree does not
+ * learn from the row. */
 typedef uint32_t TreePair;
-enum { TREE_LEVELS_MAX = 16383 };
+enum { TREE_LEVELS_MAX = 16383, TREE_NOT_DRAWN = 0xFFFF };
 
 /* Rows index[begin .. begin + count - 1], ascending, all in node (a slot 0 .. K - 1 of the call). */
 typedef struct TreeSegment {
@@ -66,9 +69,28 @@ static inline int64_t tree_cell(const TreeFeatures *features, int first, int j, 
 
 /* ---- trees: what is asked for ---- */
 
+/* How many train rows have |g| in each size class of tree_math.h, g as in TreeGradients, as a share of 1 / scale. */
+typedef struct TreeSizes {
+    int64_t n;
+    const int64_t *margin;
+    const int8_t *label;
+    const uint8_t *part;
+    double weight[2], scale;
+    int64_t *count; /* [TREE_SIZES] overwritten */
+} TreeSizes;
+
+/* Which rows a tree learns from: those of size class k with tree_mix(key, row) >> 11 < below[k], whose gradients count
+ * times[k]. */
+typedef struct TreeDraw {
+    uint64_t key;
+    double scale; /* as in TreeSizes */
+    uint64_t below[TREE_SIZES];
+    double times[TREE_SIZES];
+} TreeDraw;
+
 /* Gradients of the log-loss. p = sigmoid(margin * 2^-20), weight w = weight[label]; g = w (p - label), h = w p (1 - p).
  * pair: g * g_scale and h * h_scale rounded at random to one of the two neighbours, without bias, by bits that are a
- * function of (key, row) alone: tree_math.h. Rows that are not in train (part != 0) get 0. */
+ * function of (key, row) alone: tree_math.h. Rows that are not drawn or not in train (part != 0) get TREE_NOT_DRAWN. */
 typedef struct TreeGradients {
     int64_t n;
     const int64_t *margin;
@@ -78,8 +100,21 @@ typedef struct TreeGradients {
     double weight[2];
     double g_scale, h_scale; /* at most `levels` come out */
     uint64_t key;
-    TreePair *pair; /* [n] */
+    const TreeDraw *draw; /* NULL: all of train */
+    TreePair *pair;       /* [n] */
 } TreeGradients;
+
+/* The rows of a tree in shards, consecutive stretches that begin at from[s]: of each first those drawn (learn[s]), then
+ * the other rows of train and valid (carry[s]), both ascending. */
+typedef struct TreeListing {
+    const TreePair *pair;
+    const uint8_t *part;
+    int shards;
+    const int64_t *from;        /* [shards + 1] */
+    uint32_t *index;            /* shard s from from[s] on */
+    uint32_t *scratch;          /* as long as index */
+    TreeSegment *learn, *carry; /* out: [shards] */
+} TreeListing;
 
 /* out[j][k][b] = sums over the rows of the segments of node k. Overwritten. */
 typedef struct TreeHistogram {
@@ -254,7 +289,9 @@ struct TreeOps {
     void (*drop)(const DeviceContext *context, void *kept);
     /* Fills `block` from the columns. */
     void (*transpose)(const DeviceContext *context, const TreeBins *bins, uint8_t *block);
+    void (*sizes)(const DeviceContext *context, const TreeSizes *job);
     void (*gradients)(const DeviceContext *context, const TreeGradients *job);
+    void (*list)(const DeviceContext *context, const TreeListing *job);
     void (*histogram)(const DeviceContext *context, const TreeHistogram *job);
     void (*siblings)(const DeviceContext *context, const TreeSiblings *job);
     /* best[k]: of all candidates in node k, that is better than the node itself by a part in 2^40; the highest score,

@@ -104,6 +104,19 @@ TREE_INLINE int32_t tree_round(double x, uint64_t random24)
     return (int32_t)(x + ((double)(int32_t)(uint32_t)random24 * 0x1p-24 + 32768.0)) - 32768;
 }
 
+/* The size class of |g| as a share of the largest there can be: 64 classes an octave from 2^-16 on, what is smaller is
+ * class 0. A class's value counts 2^-22 and is at most its members' size (class 0 aside), by less than a part in 64. */
+enum { TREE_SIZES = 16 * 64 + 1 };
+TREE_INLINE uint32_t tree_size(double share)
+{
+    double x = share < 0x1p-16 ? 0x1p-16 : share > 1.0 ? 1.0 : share;
+    return (uint32_t)(tree_bits(x) >> 46) - (1007U << 6);
+}
+TREE_INLINE int64_t tree_size_value(int size)
+{
+    return (int64_t)(64 + (size & 63)) << (size >> 6);
+}
+
 /* The term of one side of a split, or of a node: G^2 / (H + l2), in levels times their units. */
 TREE_INLINE double tree_score(int64_t g, int64_t h, double g_unit, double h_unit, double l2)
 {

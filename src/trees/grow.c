@@ -13,30 +13,18 @@
         (b) = swap;                                                                                                    \
     } while (0)
 
-/* Rows that this tree learns from: a function of (seed, tree, row) alone. */
-static bool is_drawn(const TreesTraining *t, uint64_t key, uint64_t below, int64_t i)
-{
-    return t->rows.part[i] == 0 && (t->options.sample_rows >= 1 || tree_mix(key, t->rows.row[i]) >> 11 < below);
-}
-
 /* The root: each shard's rows in order, first those drawn, then the others of train and valid. */
-static void list_rows(TreesTraining *t, int tree)
+static void list_rows(TreesTraining *t)
 {
-    uint64_t key = dp_random_u64(t->seed, TREES_RANDOM_ROWS, (uint64_t)tree);
-    uint64_t below = (uint64_t)(t->options.sample_rows * 0x1p53);
-    int64_t n = t->rows.n, at = 0;
-    for (int s = 0; s < t->shards; s++) {
-        int64_t from = n * s / t->shards, to = n * (s + 1) / t->shards, begin = at;
-        for (int64_t i = from; i < to; i++)
-            if (is_drawn(t, key, below, i))
-                t->index[at++] = (uint32_t)i;
-        t->learn[s] = (TreeSegment){.begin = begin, .count = at - begin};
-        begin = at;
-        for (int64_t i = from; i < to; i++)
-            if (t->rows.part[i] <= 1 && !is_drawn(t, key, below, i))
-                t->index[at++] = (uint32_t)i;
-        t->carry[s] = (TreeSegment){.begin = begin, .count = at - begin};
-    }
+    TreeListing job = {.pair = t->pair,
+                       .part = t->rows.part,
+                       .shards = t->shards,
+                       .from = t->shard_from,
+                       .index = t->index,
+                       .scratch = t->scratch,
+                       .learn = t->learn,
+                       .carry = t->carry};
+    t->ops->list(t->context, &job);
     t->nodes = 1;
     t->node[0] = (TreesNode){.place = 0};
 }
@@ -81,6 +69,7 @@ static void draw_gradients(TreesTraining *t, int tree)
                          .g_scale = t->g_scale,
                          .h_scale = t->h_scale,
                          .key = dp_random_u64(t->seed, TREES_RANDOM_ROUND, (uint64_t)tree),
+                         .draw = t->draw,
                          .pair = t->pair};
     t->ops->gradients(t->context, &job);
 }
@@ -227,8 +216,9 @@ dp_status trees_grow(TreesTraining *t, int tree, bool *grew, const Comm *comm)
     draw_features(t, tree);
     if (t->share.features.n == 0)
         return DP_OK;
+    trees_draw_rows(t, tree, comm);
     draw_gradients(t, tree);
-    list_rows(t, tree);
+    list_rows(t);
     DP_TRY(build_root(t, comm));
     for (int level = 0; level < depth; level++) {
         bool splits = trees_find_splits(t, comm);

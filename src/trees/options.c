@@ -56,6 +56,13 @@ const CfgRow trees_rows[] = {
      .max = 1,
      .def = "100%",
      .help = "rows that each tree's splits are learned from"},
+    {.key = "sample.by",
+     .type = CFG_CHOICE,
+     .at = CFG_AT(TreesOptions, sample_by),
+     .def = "uniform",
+     .choices = "uniform | gradient",
+     .help =
+         "uniform: all with one chance; gradient: those that the model gets wrong more often, the others count more"},
     {.key = "sample.columns",
      .type = CFG_SHARE,
      .at = CFG_AT(TreesOptions, sample_columns),

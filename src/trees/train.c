@@ -37,17 +37,13 @@ static int bits_of(double x)
 /* Units of the rounded gradients, of leaf sums, and the start value: README.md, "Rounding". */
 static void set_units(TreesTraining *t, const int64_t *count)
 {
-    double heavy = t->options.positive_weight > 1 ? t->options.positive_weight : 1, levels = (double)t->options.levels;
-    double least, odds = t->options.positive_weight * (double)count[1] / (double)count[0];
+    double heavy = t->options.positive_weight > 1 ? t->options.positive_weight : 1,
+           odds = t->options.positive_weight * (double)count[1] / (double)count[0];
     int shift = 61 - bits_of((double)(count[0] + count[1]) * heavy), largest = 50 - bits_of(heavy);
     t->weight[0] = 1;
     t->weight[1] = t->options.positive_weight;
-    t->g_scale = levels / heavy;
-    t->h_scale = levels / (0.25 * heavy);
-    t->g_unit = heavy / levels;
-    t->h_unit = 0.25 * heavy / levels;
-    least = t->options.min_child / t->h_unit;
-    t->h_least = least < 1 ? 1 : least > 0x1p60 ? (int64_t)1 << 60 : (int64_t)least + ((double)(int64_t)least < least);
+    t->train_rows = count[0] + count[1];
+    trees_set_units(t, heavy, 0.25 * heavy);
     t->shift = shift > largest ? largest : shift;
     t->shift = t->shift > 40 ? 40 : t->shift;
     t->model.bias = tree_fixed(tree_log(odds), 0x1p20);
@@ -82,6 +78,13 @@ static dp_status take_memory(TreesTraining *t, const Comm *comm)
     DP_TRY(dp_new(&t->leaf, n));
     DP_TRY(dp_new(&t->index, n + TREE_PAD));
     DP_TRY(dp_new(&t->scratch, n + TREE_PAD));
+    if (t->options.sample_rows < 1) {
+        DP_TRY(dp_new(&t->draw, 1));
+        DP_TRY(dp_new(&t->sizes, TREE_SIZES));
+    }
+    DP_TRY(dp_new(&t->shard_from, shards + 1));
+    for (size_t s = 0; s <= shards; s++)
+        t->shard_from[s] = m->n * (int64_t)s / (int64_t)shards;
     DP_TRY(dp_new(&t->learn, nodes * shards));
     DP_TRY(dp_new(&t->carry, nodes * shards));
     DP_TRY(dp_new(&t->next_learn, nodes * shards));
@@ -184,14 +187,14 @@ void trees_training_free(TreesTraining **training)
     TreesTraining *t = *training;
     if (t) {
         t->ops->drop(t->context, t->bins.kept);
-        void *const owned[] = {&t->block,       &t->margin,        &t->pair,         &t->leaf,
-                               &t->index,       &t->scratch,       &t->learn,        &t->carry,
-                               &t->next_learn,  &t->next_carry,    &t->segment,      &t->node,
-                               &t->next_node,   &t->cut,           &t->cut_first,    &t->split,
-                               &t->sibling,     &t->exchange,      &t->feature_id,   &t->feature_at,
-                               &t->level_score, &t->share.first,   &t->share.counts, &t->leaf_sum,
-                               &t->leaf_value,  &t->local,         &t->built,        &t->now,
-                               &t->next,        &t->draft.feature, &t->draft.bin,    &t->draft.missing_right};
+        void *const owned[] = {
+            &t->block,       &t->margin,      &t->pair,          &t->leaf,       &t->index,
+            &t->scratch,     &t->learn,       &t->carry,         &t->next_learn, &t->next_carry,
+            &t->segment,     &t->node,        &t->next_node,     &t->cut,        &t->cut_first,
+            &t->split,       &t->sibling,     &t->exchange,      &t->feature_id, &t->feature_at,
+            &t->level_score, &t->share.first, &t->share.counts,  &t->leaf_sum,   &t->draw,
+            &t->sizes,       &t->shard_from,  &t->leaf_value,    &t->local,      &t->built,
+            &t->now,         &t->next,        &t->draft.feature, &t->draft.bin,  &t->draft.missing_right};
         for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
             dp_free(owned[i]);
         trees_model_free(&t->model);

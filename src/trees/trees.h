@@ -20,11 +20,14 @@ enum { TREES_LEAF_BITS = 20, TREES_MAX_BINS = 256, TREES_MAX_DEPTH = 16 };
 
 typedef enum TreesGrowth { TREES_SYMMETRIC, TREES_DEPTHWISE } TreesGrowth;
 
+typedef enum TreesSampling { TREES_SAMPLE_UNIFORM, TREES_SAMPLE_GRADIENT } TreesSampling;
+
 typedef struct TreesOptions {
     int64_t trees, depth, bins;
     int growth;                          /* TreesGrowth */
     double learning_rate, l2, min_child; /* min_child: least hessian sum of a child */
     double sample_rows, sample_columns;
+    int sample_by;          /* TreesSampling */
     double positive_weight; /* class weight of label 1 */
     int64_t levels;         /* of the quantised gradient */
 } TreesOptions;

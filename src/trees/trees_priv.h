@@ -78,7 +78,10 @@ struct TreesTraining {
 
     double weight[2], g_scale, h_scale, g_unit, h_unit;
     int64_t h_least;
-    int shift; /* leaf sums are in counts of 2^-shift */
+    int64_t train_rows; /* over all ranks */
+    TreeDraw *draw;     /* of this tree; NULL: it learns from all rows */
+    int64_t *sizes;     /* [TREE_SIZES] */
+    int shift;          /* leaf sums are in counts of 2^-shift */
 
     int64_t *margin; /* [n] */
     TreePair *pair;  /* [n] */
@@ -88,6 +91,7 @@ struct TreesTraining {
     /* Rows of a tree in shards (one a thread); of each shard first those it learns from, then those that only have to
      * know their leaf. Segments of level nodes: [node][shard]. */
     int shards;
+    int64_t *shard_from; /* [shards + 1] */
     TreeSegment *learn, *carry, *next_learn, *next_carry;
     TreeSegment *segment; /* of the nodes being built */
     TreesNode *node, *next_node;
@@ -112,6 +116,14 @@ struct TreesTraining {
     int32_t trees_room;
     int64_t nodes_room, leaves_room, nodes_used, leaves_used;
 };
+
+/* sample.c. Local: units of rounded gradients, none of which is above g_most or h_most in size. */
+void trees_set_units(TreesTraining *training, double g_most, double h_most);
+/* Local. Chances and weights by size, so that of count [TREE_SIZES] rows about `wanted` (1 or more) are drawn; returns
+ * the limit: what a drawn row below it counts, in 2^-22. */
+int64_t trees_draw_by_size(TreeDraw *draw, const int64_t *count, int64_t wanted);
+/* Collective. Chances and weights of the rows for this tree (draw), with units to match. */
+void trees_draw_rows(TreesTraining *training, int tree, const Comm *comm);
 
 /* histograms.c. Local: shares the tree's features out; makes room for `built` nodes and `next` of the next level. */
 void trees_share_features(TreesShare *share);

@@ -150,6 +150,18 @@ static void do_transpose(const TreeOps *ops, const DeviceContext *context, const
     ops->transpose(context, &c->bins, room(out, (size_t)(c->shape.n * c->shape.features)));
 }
 
+static void do_sizes(const TreeOps *ops, const DeviceContext *context, const Case *c, dp_buf *out)
+{
+    TreeSizes job = {.n = c->shape.n,
+                     .margin = c->margin,
+                     .label = c->label,
+                     .part = c->part,
+                     .weight = {1, 2.5},
+                     .scale = 1 / 2.5,
+                     .count = room(out, TREE_SIZES * sizeof(int64_t))};
+    ops->sizes(context, &job);
+}
+
 static void do_gradients(const TreeOps *ops, const DeviceContext *context, const Case *c, dp_buf *out)
 {
     TreeGradients job = {.n = c->shape.n,
@@ -163,6 +175,50 @@ static void do_gradients(const TreeOps *ops, const DeviceContext *context, const
                          .key = 0x123456789abcdef,
                          .pair = room(out, (size_t)c->shape.n * sizeof(TreePair))};
     ops->gradients(context, &job);
+    TreeDraw draw = {.key = 0xfedcba987654321, .scale = 1 / 2.5};
+    for (int k = 0; k < TREE_SIZES; k++) {
+        draw.below[k] = (UINT64_C(1) << 53) / (uint64_t)(k % 5 + 1); /* now and then for sure */
+        draw.times[k] = 1.0 / (1 + k % 3);
+    }
+    job.draw = &draw;
+    job.pair = room(out, (size_t)c->shape.n * sizeof(TreePair));
+    ops->gradients(context, &job);
+}
+
+/* Shards of odd sizes, one of them empty; what lies behind a shard's rows is nobody's. */
+static void do_list(const TreeOps *ops, const DeviceContext *context, const Case *c, dp_buf *out)
+{
+    enum { SHARDS = 4 };
+    int64_t n = c->shape.n, from[SHARDS + 1] = {0, n / 3, n / 3, n - n / 5, n};
+    uint32_t *scratch = NULL, *index = NULL;
+    TreePair *pair = NULL;
+    TreeSegment learn[SHARDS], carry[SHARDS];
+    assert_ok(dp_new(&scratch, (size_t)n + TREE_PAD));
+    assert_ok(dp_new(&index, (size_t)n + TREE_PAD));
+    assert_ok(dp_new(&pair, (size_t)n));
+    for (int64_t i = 0; i < n; i++)
+        pair[i] = draw(507, i) % 3 == 0 ? c->pair[i] : TREE_NOT_DRAWN;
+    TreeListing job = {.pair = pair,
+                       .part = c->part,
+                       .shards = SHARDS,
+                       .from = from,
+                       .index = index,
+                       .scratch = scratch,
+                       .learn = learn,
+                       .carry = carry};
+    ops->list(context, &job);
+    for (int s = 0; s < SHARDS; s++) {
+        const TreeSegment *both[2] = {&learn[s], &carry[s]};
+        for (int k = 0; k < 2; k++) {
+            assert_true(both[k]->begin >= from[s] && both[k]->begin + both[k]->count <= from[s + 1]);
+            size_t size = (size_t)both[k]->count * sizeof *index;
+            memcpy(room(out, sizeof both[k]->count), &both[k]->count, sizeof both[k]->count);
+            memcpy(room(out, size), index + both[k]->begin, size);
+        }
+    }
+    dp_free(&scratch);
+    dp_free(&index);
+    dp_free(&pair);
 }
 
 static size_t cells_of(const Case *c)
@@ -381,7 +437,9 @@ static void check_operation(Operation operation)
     }
 AGREES(bin)
 AGREES(transpose)
+AGREES(sizes)
 AGREES(gradients)
+AGREES(list)
 AGREES(histogram)
 AGREES(siblings)
 AGREES(best_splits)
@@ -395,10 +453,11 @@ int main(int argc, char **argv)
 {
     static const char *cpu[] = {"cpu", "avx2", "scalar"};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bin_agrees),          cmocka_unit_test(transpose_agrees), cmocka_unit_test(gradients_agrees),
-        cmocka_unit_test(histogram_agrees),    cmocka_unit_test(siblings_agrees),  cmocka_unit_test(best_splits_agrees),
-        cmocka_unit_test(level_scores_agrees), cmocka_unit_test(partition_agrees), cmocka_unit_test(assign_agrees),
-        cmocka_unit_test(walk_agrees),         cmocka_unit_test(leaves_agrees),
+        cmocka_unit_test(bin_agrees),       cmocka_unit_test(transpose_agrees),   cmocka_unit_test(sizes_agrees),
+        cmocka_unit_test(gradients_agrees), cmocka_unit_test(list_agrees),        cmocka_unit_test(histogram_agrees),
+        cmocka_unit_test(siblings_agrees),  cmocka_unit_test(best_splits_agrees), cmocka_unit_test(level_scores_agrees),
+        cmocka_unit_test(partition_agrees), cmocka_unit_test(assign_agrees),      cmocka_unit_test(walk_agrees),
+        cmocka_unit_test(leaves_agrees),
     };
     names = argc > 1 ? (const char **)argv + 1 : cpu;
     names_n = argc > 1 ? argc - 1 : 3;

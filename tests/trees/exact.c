@@ -114,12 +114,35 @@ static void fine_levels(void **state)
                "0db8205fd96da3b339d867fcf04c27c44e229a7779dee6d1566e036989a41e48");
 }
 
+static void gradient_sampled(void **state)
+{
+    (void)state;
+    TreesOptions options = {.trees = 6,
+                            .depth = 4,
+                            .bins = 100,
+                            .growth = TREES_DEPTHWISE,
+                            .learning_rate = 0.3,
+                            .l2 = 1,
+                            .min_child = 0.2,
+                            .sample_rows = 0.3,
+                            .sample_by = TREES_SAMPLE_GRADIENT,
+                            .sample_columns = 1,
+                            .positive_weight = 4,
+                            .levels = 63};
+    check_ways(options, "6aeed2a035576499e044a751de4077a060c8683c39337dc922d5e1b29e4d1311");
+    options.growth = TREES_SYMMETRIC;
+    options.sample_rows = 0.02;
+    options.levels = 1000;
+    check_ways(options, "8a05a799b2a5a9285ab2ccfc17b263b4ea853af898612f9f64bda507492e37e7");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(symmetric),
         cmocka_unit_test(depthwise_sampled),
         cmocka_unit_test(fine_levels),
+        cmocka_unit_test(gradient_sampled),
     };
     if (comm_open(&comm, NULL) != DP_OK)
         return 1;

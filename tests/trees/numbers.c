@@ -6,7 +6,7 @@
 
 #include "base/rng.h"
 #include "device/tree_math.h"
-#include "trees/trees.h"
+#include "trees/trees_priv.h"
 
 static void sigmoid_is_within_1e15(void **state)
 {
@@ -72,13 +72,58 @@ static void leaves_are_rounded_and_bounded(void **state)
     }
 }
 
+static void sizes_are_classes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        double x = exp(-11 * dp_random_unit(3, 1, (uint64_t)i));
+        uint32_t size = tree_size(x);
+        double value = (double)tree_size_value((int)size) * 0x1p-22;
+        assert_true(size < TREE_SIZES && value <= x && x < value * (65.0 / 64.0));
+    }
+    assert_int_equal(tree_size(0), 0);
+    assert_int_equal(tree_size(0x1p-40), 0);
+    assert_int_equal(tree_size(1), TREE_SIZES - 1);
+    assert_int_equal(tree_size(1.5), TREE_SIZES - 1);
+}
+
+/* Chances rise with size up to certainty, a row counts the inverse of its chance, and as many rows are drawn on average
+ * as were wanted: for few large and many small rows, all of one size, empty classes, and more wanted than there are. */
+static void chances_add_up(void **state)
+{
+    (void)state;
+    TreeDraw draw;
+    for (uint64_t round = 0; round < 200; round++) {
+        int64_t count[TREE_SIZES] = {0}, rows = 0;
+        double expected = 0, share = round < 10 ? 0.9 : dp_random_unit(8, 1, round);
+        for (int k = 0; k < TREE_SIZES; k++) {
+            if (round % 4 != 3 ? dp_random_unit(9, round, (uint64_t)k) < 0.5 : k == (int)round)
+                count[k] =
+                    (int64_t)exp(20 * dp_random_unit(10, round, (uint64_t)k) * (round % 2 ? 1.0 : 1 - k / 1030.0));
+            rows += count[k];
+        }
+        int64_t wanted = (int64_t)((double)rows * share) + 1, limit = trees_draw_by_size(&draw, count, wanted);
+        for (int k = 0; k < TREE_SIZES; k++) {
+            double chance = (double)draw.below[k] * 0x1p-53;
+            assert_true(chance > 0 && chance <= 1 && fabs(chance * draw.times[k] - 1) < 1e-15);
+            assert_true(k == 0 || draw.below[k] >= draw.below[k - 1]);
+            assert_true(chance == 1 || fabs((double)tree_size_value(k) * draw.times[k] / (double)limit - 1) <=
+                                           1e-15 + 2 / (double)draw.below[k]);
+            expected += chance * (double)count[k];
+        }
+        assert_true(expected <= (double)wanted + 1e-6 * (double)wanted);
+        /* the limit is rounded up by less than 1 */
+        double most = (double)(wanted < rows ? wanted : rows);
+        assert_true(expected >= most * (1 - 1 / (double)limit) * (1 - 1e-9));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sigmoid_is_within_1e15),
-        cmocka_unit_test(logarithm_is_near),
-        cmocka_unit_test(rounding_keeps_the_mean),
-        cmocka_unit_test(leaves_are_rounded_and_bounded),
+        cmocka_unit_test(sigmoid_is_within_1e15),  cmocka_unit_test(logarithm_is_near),
+        cmocka_unit_test(rounding_keeps_the_mean), cmocka_unit_test(leaves_are_rounded_and_bounded),
+        cmocka_unit_test(sizes_are_classes),       cmocka_unit_test(chances_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

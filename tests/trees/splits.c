@@ -120,15 +120,16 @@ static void check_leaves(Brute *brute, int tree)
         brute->margin[i] += m->leaf[m->leaf_at[tree] + brute->leaf[i]] * 0x1p-20;
 }
 
+/* Splits are checked where the tree learned from all rows; leaves always, for they are of all. */
 static void check_tree(Brute *brute, int tree)
 {
     const TreesModel *m = brute->model;
-    bool symmetric = m->growth == TREES_SYMMETRIC;
+    bool symmetric = m->growth == TREES_SYMMETRIC, sampled = brute->options->sample_rows < 1;
     for (int64_t i = 0; i < brute->table->n; i++)
         brute->leaf[i] = 0;
     for (int level = 0; level < m->tree_depth[tree]; level++) {
         int64_t first = m->node_at[tree] + (symmetric ? level : (1 << level) - 1);
-        for (int place = 0; place < (symmetric ? 1 : 1 << level); place++)
+        for (int place = 0; place < (symmetric ? 1 : 1 << level) && !sampled; place++)
             check_node(brute, level, place, first + place);
         for (int64_t i = 0; i < brute->table->n; i++)
             brute->leaf[i] = next_place(brute, i, symmetric ? first : first + brute->leaf[i]);
@@ -154,7 +155,7 @@ static void check_margins(const Learning *learning, const TreesModel *model)
     trees_scorer_free(&scorer);
 }
 
-static void check_growth(TreesGrowth growth, double sample_rows)
+static void check_growth(TreesGrowth growth, double sample_rows, TreesSampling by)
 {
     Table table;
     Learning learning;
@@ -168,6 +169,7 @@ static void check_growth(TreesGrowth growth, double sample_rows)
                            .l2 = 1,
                            .min_child = 2,
                            .sample_rows = sample_rows,
+                           .sample_by = by,
                            .sample_columns = 1,
                            .positive_weight = 2,
                            .levels = 16383}};
@@ -180,7 +182,7 @@ static void check_growth(TreesGrowth growth, double sample_rows)
     assert_ok(dp_new(&brute.leaf, (size_t)table.n));
     for (int64_t i = 0; i < table.n; i++)
         brute.margin[i] = (double)brute.model->bias * 0x1p-20;
-    for (int i = 0; i < 3 && sample_rows >= 1; i++)
+    for (int i = 0; i < 3; i++)
         check_tree(&brute, i);
     check_margins(&learning, brute.model);
     dp_free(&brute.margin);
@@ -192,20 +194,21 @@ static void check_growth(TreesGrowth growth, double sample_rows)
 static void depthwise_splits_are_best(void **state)
 {
     (void)state;
-    check_growth(TREES_DEPTHWISE, 1);
+    check_growth(TREES_DEPTHWISE, 1, TREES_SAMPLE_GRADIENT);
 }
 
 static void symmetric_splits_are_best(void **state)
 {
     (void)state;
-    check_growth(TREES_SYMMETRIC, 1);
+    check_growth(TREES_SYMMETRIC, 1, TREES_SAMPLE_UNIFORM);
 }
 
 static void sampled_margins_are_evaluations(void **state)
 {
     (void)state;
-    check_growth(TREES_DEPTHWISE, 0.4);
-    check_growth(TREES_SYMMETRIC, 0.4);
+    check_growth(TREES_DEPTHWISE, 0.4, TREES_SAMPLE_UNIFORM);
+    check_growth(TREES_SYMMETRIC, 0.4, TREES_SAMPLE_UNIFORM);
+    check_growth(TREES_DEPTHWISE, 0.4, TREES_SAMPLE_GRADIENT);
 }
 
 int main(void)

@@ -127,6 +127,8 @@ static void read_options(Bench *bench, int argc, char **argv)
             bench->options.levels = atoll(value);
         else if (!strcmp(key, "sample"))
             bench->options.sample_rows = atof(value);
+        else if (!strcmp(key, "by"))
+            bench->options.sample_by = strcmp(value, "gradient") == 0 ? TREES_SAMPLE_GRADIENT : TREES_SAMPLE_UNIFORM;
         else if (!strcmp(key, "threads"))
             bench->threads = atoi(value);
         else if (!strcmp(key, "rows"))
