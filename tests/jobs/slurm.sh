@@ -4,6 +4,10 @@ if [ "$(id -u)" -ne 0 ] || ! command -v slurmctld >/dev/null || [ ! -x /usr/sbin
 	echo "skipped: a throwaway Slurm needs root, slurm-wlm and munge"
 	exit 77
 fi
+if ! grep -q ' /sys/fs/cgroup' /proc/mounts; then
+	echo "skipped: slurmd does not start without a mounted /sys/fs/cgroup"
+	exit 77
+fi
 work=$(mktemp -d)
 here=$DIPPER_SOURCE/tests/support
 trap 'cd / && "$here/slurm-up" down "$work/slurm" >/dev/null 2>&1; rm -rf "$work"' EXIT
