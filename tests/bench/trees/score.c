@@ -4,7 +4,8 @@
  *   growth=symmetric|depth trees=200 depth=6 learn=300000 (rows to learn from) threads=1 runs=5 device=cpu explain=2000
  *
  * rows_s: margins from floats, the median of runs; rows_cpu_s: the same over processor seconds, times threads (of use
- * where other work disturbs); single_us: of one call for one row; explain_rows_s: contributions;
+ * where other work disturbs); single_us: of one call for one row; explain_rows_s: contributions a
+ * processor second, by one thread;
  * load_ms: trees_scorer_build; digest: of all margins, equal on every device and instruction set (DIPPER_CPU). */
 #include <math.h>
 #include <omp.h>
@@ -200,9 +201,9 @@ static double time_contributions(const Bench *bench, const TreesScorer *scorer, 
 {
     double *phi = NULL;
     MUST(dp_new(&phi, (size_t)bench->explain * (FEATURES + 1)));
-    double start = dp_clock_seconds();
+    double start = processor_seconds();
     MUST(trees_contributions(scorer, x, bench->explain, FEATURES, phi));
-    double seconds = dp_clock_seconds() - start;
+    double seconds = processor_seconds() - start;
     dp_free(&phi);
     return seconds;
 }
