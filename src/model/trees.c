@@ -41,6 +41,8 @@ static dp_status family_build(void **self, const Config *config, uint64_t seed, 
     trees->seed = seed;
     trees->device = device;
     dp_status st = config_bind(config, &section, &trees->options);
+    if (st == DP_OK)
+        st = trees_options_check(&trees->options);
     if (st != DP_OK)
         family_free(self);
     return st;

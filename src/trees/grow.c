@@ -74,7 +74,7 @@ static void draw_gradients(TreesTraining *t, int tree)
     t->ops->gradients(t->context, &job);
 }
 
-static TreeCut cut_of(const TreeSplit *split, const TreeSegment *segment)
+TreeCut trees_cut(const TreeSplit *split, const TreeSegment *segment)
 {
     bool splits = split->score > 0;
     return (TreeCut){.segment = *segment,
@@ -83,13 +83,17 @@ static TreeCut cut_of(const TreeSplit *split, const TreeSegment *segment)
                      .missing_right = splits && (split->code & 1)};
 }
 
-static void note_split(TreesTraining *t, int level, int k)
+void trees_note_split(TreesTraining *t, const TreeSplit *split, int at)
 {
-    TreeCut cut = cut_of(&t->split[k], &t->learn[0]);
-    int at = t->options.growth == TREES_SYMMETRIC ? level : (1 << level) - 1 + t->node[k].place;
+    TreeCut cut = trees_cut(split, &t->learn[0]);
     t->draft.feature[at] = cut.feature;
     t->draft.bin[at] = cut.bin;
     t->draft.missing_right[at] = cut.missing_right;
+}
+
+static int place_of(const TreesTraining *t, int level, int k)
+{
+    return t->options.growth == TREES_SYMMETRIC ? level : (1 << level) - 1 + t->node[k].place;
 }
 
 /* Every row of the nodes that end here gets its leaf: place shifted to where it lies at full depth. Rows of a node that
@@ -105,7 +109,7 @@ static void assign_leaves(TreesTraining *t, int level, bool last)
             const TreeSegment *of = s < t->shards ? &t->learn[k * t->shards + s] : &t->carry[(k - 1) * t->shards + s];
             if (of->count == 0)
                 continue;
-            t->cut[cuts] = cut_of(&t->split[k], of);
+            t->cut[cuts] = trees_cut(&t->split[k], of);
             t->cut_first[cuts++] = t->node[k].place << (t->options.depth - level);
         }
     }
@@ -121,7 +125,7 @@ static void split_rows(TreesTraining *t, const Comm *comm)
     for (int k = 0; k < t->nodes; k++)
         for (int s = 0; s < 2 * shards && t->split[k].score > 0; s++)
             t->cut[cuts++] =
-                cut_of(&t->split[k], s < shards ? &t->learn[k * shards + s] : &t->carry[(k - 1) * shards + s]);
+                trees_cut(&t->split[k], s < shards ? &t->learn[k * shards + s] : &t->carry[(k - 1) * shards + s]);
     TreePartition job = {.bins = &t->bins, .index = t->index, .scratch = t->scratch, .cut = t->cut, .cuts = cuts};
     t->ops->partition(t->context, &job);
     cuts = 0;
@@ -203,6 +207,26 @@ static dp_status build_root(TreesTraining *t, const Comm *comm)
     return DP_OK;
 }
 
+static dp_status grow_levels(TreesTraining *t, const Comm *comm)
+{
+    int depth = (int)t->options.depth;
+    DP_TRY(build_root(t, comm));
+    for (int level = 0; level < depth; level++) {
+        bool splits = trees_find_splits(t, comm);
+        if (splits) {
+            t->draft.depth = level + 1;
+            for (int k = 0; k < t->nodes; k++)
+                trees_note_split(t, &t->split[k], place_of(t, level, k));
+        }
+        assign_leaves(t, level, level == depth - 1 || !splits);
+        if (!splits || level == depth - 1)
+            break;
+        split_rows(t, comm);
+        DP_TRY(go_down(t, comm));
+    }
+    return DP_OK;
+}
+
 dp_status trees_grow(TreesTraining *t, int tree, bool *grew, const Comm *comm)
 {
     int depth = (int)t->options.depth, places = t->options.growth == TREES_SYMMETRIC ? depth : (1 << depth) - 1;
@@ -219,20 +243,7 @@ dp_status trees_grow(TreesTraining *t, int tree, bool *grew, const Comm *comm)
     trees_draw_rows(t, tree, comm);
     draw_gradients(t, tree);
     list_rows(t);
-    DP_TRY(build_root(t, comm));
-    for (int level = 0; level < depth; level++) {
-        bool splits = trees_find_splits(t, comm);
-        if (splits) {
-            t->draft.depth = level + 1;
-            for (int k = 0; k < t->nodes; k++)
-                note_split(t, level, k);
-        }
-        assign_leaves(t, level, level == depth - 1 || !splits);
-        if (!splits || level == depth - 1)
-            break;
-        split_rows(t, comm);
-        DP_TRY(go_down(t, comm));
-    }
+    DP_TRY(t->options.growth == TREES_LEAFWISE ? trees_grow_leaves(t, comm) : grow_levels(t, comm));
     *grew = t->draft.depth > 0;
     return DP_OK;
 }

@@ -18,6 +18,10 @@ const dp_help_row trees_help[] = {
      "A checkpoint was found whose trees do not fit the data or the options of this run: bin borders, start value or "
      "growth differ.",
      "The table or the config changed since: start a new run."},
+    {"trees-07",
+     "Trees that grow leaf by leaf are stored and scored like depth-wise ones, with 2^depth places each, most of them "
+     "empty when they are deep and have few leaves.",
+     "Set model.depth to 10 or less, and let model.leaves limit the size of a tree."},
     {"trees-60",
      "The sizes in a model of trees do not fit together, or are absurd: it comes from a broken or foreign file.",
      "Take another copy of the model file, or train again."},

@@ -88,13 +88,13 @@ static void agree_splits(TreesTraining *t, int nodes, const Comm *comm)
     }
 }
 
-static TreeScores scores_of(const TreesTraining *t)
+static TreeScores scores_of(const TreesTraining *t, const int64_t *histogram, int nodes)
 {
     return (TreeScores){.features = &t->share.features,
                         .first = t->share.first[t->share.rank],
                         .last = t->share.first[t->share.rank + 1],
-                        .histogram = t->now,
-                        .nodes = t->nodes,
+                        .histogram = histogram,
+                        .nodes = nodes,
                         .g_unit = t->g_unit,
                         .h_unit = t->h_unit,
                         .l2 = t->options.l2,
@@ -104,7 +104,7 @@ static TreeScores scores_of(const TreesTraining *t)
 /* One split for the whole level, into split[0]. */
 static void find_level_split(TreesTraining *t)
 {
-    TreeScores job = scores_of(t);
+    TreeScores job = scores_of(t, t->now, t->nodes);
     const int32_t *at = t->share.features.at, *id = t->share.features.id;
     double parent = 0;
     t->split[0] = (TreeSplit){0, 0};
@@ -121,9 +121,39 @@ static void find_level_split(TreesTraining *t)
             }
 }
 
+/* Local. The score of a node by itself; 0 on a rank without features. */
+static double own_score(const TreesTraining *t, const TreeScores *job, int node)
+{
+    int64_t g = 0, h = 0;
+    if (job->first == job->last)
+        return 0;
+    const int64_t *cells = job->histogram + tree_cell(job->features, job->first, job->first, job->nodes, node);
+    for (int b = 0; b < job->features->at[job->first + 1] - job->features->at[job->first]; b++) {
+        g += cells[2 * b];
+        h += cells[2 * b + 1];
+    }
+    return tree_score(g, h, t->g_unit, t->h_unit, t->options.l2);
+}
+
+void trees_find_node_splits(TreesTraining *t, const int64_t *histogram, int nodes, double *own, const Comm *comm)
+{
+    TreeScores job = scores_of(t, histogram, nodes);
+    int64_t bits[2];
+    for (int k = 0; k < nodes; k++) {
+        t->split[k] = (TreeSplit){0, 0};
+        own[k] = own_score(t, &job, k);
+    }
+    if (job.first < job.last)
+        t->ops->best_splits(t->context, &job, t->split);
+    agree_splits(t, nodes, comm);
+    memcpy(bits, own, (size_t)nodes * sizeof *bits);
+    comm_max_i64(comm, bits, (size_t)nodes);
+    memcpy(own, bits, (size_t)nodes * sizeof *own);
+}
+
 bool trees_find_splits(TreesTraining *t, const Comm *comm)
 {
-    TreeScores job = scores_of(t);
+    TreeScores job = scores_of(t, t->now, t->nodes);
     bool any = false;
     if (t->options.growth == TREES_SYMMETRIC) {
         find_level_split(t);

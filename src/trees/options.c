@@ -19,8 +19,16 @@ const CfgRow trees_rows[] = {
      .type = CFG_CHOICE,
      .at = CFG_AT(TreesOptions, growth),
      .def = "symmetric",
-     .choices = "symmetric | depth",
-     .help = "symmetric: one split a level (small, fastest to score); depth: one a node (more exact)"},
+     .choices = "symmetric | depth | leaf",
+     .help = "symmetric: one split a level (small, fastest to score); depth: one a node (more exact); leaf: the best "
+             "leaf first, up to model.leaves"},
+    {.key = "leaves",
+     .type = CFG_INT,
+     .at = CFG_AT(TreesOptions, leaves),
+     .min = 2,
+     .max = 1 << TREES_LEAF_DEPTH,
+     .def = "31",
+     .help = "of a tree, at most (growth: leaf)"},
     {.key = "learning_rate",
      .type = CFG_REAL,
      .at = CFG_AT(TreesOptions, learning_rate),
@@ -86,3 +94,13 @@ const CfgRow trees_rows[] = {
      .help = "steps of a rounded gradient: more is finer and slower"},
     {.key = NULL},
 };
+
+dp_status trees_options_check(const TreesOptions *options)
+{
+    if (options->growth == TREES_LEAFWISE && options->depth > TREES_LEAF_DEPTH)
+        return dp_fail(
+            DP_ERR_USAGE, "trees-07",
+            "model.growth: leaf goes with model.depth up to %d, not %lld: a tree is stored with 2^depth places",
+            TREES_LEAF_DEPTH, (long long)options->depth);
+    return DP_OK;
+}

@@ -70,6 +70,10 @@ static dp_status take_memory(TreesTraining *t, const Comm *comm)
     size_t n = (size_t)m->n, nodes = (size_t)1 << (t->options.depth - 1), features = (size_t)m->features;
     size_t places = t->options.growth == TREES_SYMMETRIC ? (size_t)t->options.depth : 2 * nodes, bytes;
     size_t shards = (size_t)t->shards;
+    if (t->options.growth == TREES_LEAFWISE) {
+        nodes = nodes > (size_t)t->options.leaves ? nodes : (size_t)t->options.leaves;
+        DP_TRY(trees_leaves_room(&t->open, t->options.leaves));
+    }
     t->nodes_max = (int)nodes;
     DP_TRY(dp_bytes_of(&bytes, n, features));
     DP_TRY(dp_new(&t->block, bytes + TREE_PAD));
@@ -137,6 +141,7 @@ static dp_status begin(TreesTraining *t, const Comm *comm)
 {
     int64_t count[2] = {0, 0};
     DP_TRY_ALL(comm, check_rows(&t->rows, t->matrix, count));
+    DP_TRY_ALL(comm, trees_options_check(&t->options));
     DP_TRY_ALL(comm, check_size(t));
     comm_sum_i64(comm, count, 2);
     if (count[0] == 0 || count[1] == 0)
@@ -148,7 +153,7 @@ static dp_status begin(TreesTraining *t, const Comm *comm)
     t->share.rank = comm_rank(comm);
     t->share.ranks = comm_size(comm);
     set_units(t, count);
-    t->model.growth = (TreesGrowth)t->options.growth;
+    t->model.growth = t->options.growth == TREES_SYMMETRIC ? TREES_SYMMETRIC : TREES_DEPTHWISE;
     t->bins = (TreeBins){
         .n = t->matrix->n, .features = t->matrix->features, .column = t->matrix->column, .pitch = t->matrix->pitch};
     t->ops->transpose(t->context, &t->bins, t->block);
@@ -187,14 +192,43 @@ void trees_training_free(TreesTraining **training)
     TreesTraining *t = *training;
     if (t) {
         t->ops->drop(t->context, t->bins.kept);
-        void *const owned[] = {
-            &t->block,       &t->margin,      &t->pair,          &t->leaf,       &t->index,
-            &t->scratch,     &t->learn,       &t->carry,         &t->next_learn, &t->next_carry,
-            &t->segment,     &t->node,        &t->next_node,     &t->cut,        &t->cut_first,
-            &t->split,       &t->sibling,     &t->exchange,      &t->feature_id, &t->feature_at,
-            &t->level_score, &t->share.first, &t->share.counts,  &t->leaf_sum,   &t->draw,
-            &t->sizes,       &t->shard_from,  &t->leaf_value,    &t->local,      &t->built,
-            &t->now,         &t->next,        &t->draft.feature, &t->draft.bin,  &t->draft.missing_right};
+        void *const owned[] = {&t->block,
+                               &t->margin,
+                               &t->pair,
+                               &t->leaf,
+                               &t->index,
+                               &t->scratch,
+                               &t->learn,
+                               &t->carry,
+                               &t->next_learn,
+                               &t->next_carry,
+                               &t->segment,
+                               &t->node,
+                               &t->next_node,
+                               &t->cut,
+                               &t->cut_first,
+                               &t->split,
+                               &t->sibling,
+                               &t->exchange,
+                               &t->feature_id,
+                               &t->feature_at,
+                               &t->level_score,
+                               &t->share.first,
+                               &t->share.counts,
+                               &t->leaf_sum,
+                               &t->open,
+                               &t->pool,
+                               &t->draw,
+                               &t->sizes,
+                               &t->shard_from,
+                               &t->leaf_value,
+                               &t->local,
+                               &t->built,
+                               &t->now,
+                               &t->next,
+                               &t->draft.feature,
+                               &t->draft.bin,
+                               &t->draft.missing_right};
         for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
             dp_free(owned[i]);
         trees_model_free(&t->model);

@@ -18,13 +18,17 @@
 /* A leaf is an integer count of 2^-20; a margin is an int64 sum of leaves, exact in any order. */
 enum { TREES_LEAF_BITS = 20, TREES_MAX_BINS = 256, TREES_MAX_DEPTH = 16 };
 
-typedef enum TreesGrowth { TREES_SYMMETRIC, TREES_DEPTHWISE } TreesGrowth;
+/* How a tree grows. A model is symmetric or depth-wise: trees grown leaf by leaf are depth-wise ones, in which some
+ * nodes do not split, so they are at most TREES_LEAF_DEPTH deep. */
+typedef enum TreesGrowth { TREES_SYMMETRIC, TREES_DEPTHWISE, TREES_LEAFWISE } TreesGrowth;
+enum { TREES_LEAF_DEPTH = 10 };
 
 typedef enum TreesSampling { TREES_SAMPLE_UNIFORM, TREES_SAMPLE_GRADIENT } TreesSampling;
 
 typedef struct TreesOptions {
     int64_t trees, depth, bins;
     int growth;                          /* TreesGrowth */
+    int64_t leaves;                      /* leaf-wise: at most */
     double learning_rate, l2, min_child; /* min_child: least hessian sum of a child */
     double sample_rows, sample_columns;
     int sample_by;          /* TreesSampling */
@@ -33,6 +37,8 @@ typedef struct TreesOptions {
 } TreesOptions;
 /* The rows of section "model" when model.family = trees. */
 extern const CfgRow trees_rows[];
+/* Local. Do the options go together? Fails USAGE. */
+dp_status trees_options_check(const TreesOptions *options);
 
 /* ---- the learned arrays: plain data, filled by training, saved by the model, read by evaluation ---- */
 

@@ -59,6 +59,9 @@ typedef struct TreesNode {
     int64_t rows;  /* learned from, over all ranks */
 } TreesNode;
 
+typedef struct TreesLeaf TreesLeaf; /* grow_leaves.c */
+dp_status trees_leaves_room(TreesLeaf **open, int64_t leaves);
+
 /* A tree as it grows: D entries (symmetric) or 2^D - 1 in heap order. */
 typedef struct TreesDraft {
     int depth; /* levels that split */
@@ -106,6 +109,9 @@ struct TreesTraining {
     size_t local_room, built_room, now_room, next_room; /* cells */
     TreeSplit *split;
     TreeSibling *sibling;
+    TreesLeaf *open; /* leaf-wise: [leaves] */
+    int64_t *pool;   /* leaf-wise: histograms, grow_leaves.c */
+    size_t pool_room;
     int64_t *exchange;   /* [2 nodes_max] */
     double *level_score; /* symmetric: [2 bins] */
     int64_t *leaf_sum;   /* [2^depth][3] */
@@ -131,11 +137,20 @@ dp_status trees_histograms_room(TreesTraining *training, int built, int next);
 /* Collective. Histograms of `nodes` nodes, this rank's features over all ranks' rows; valid until the next call. */
 const int64_t *trees_histograms_build(TreesTraining *training, const TreeSegment *segment, int segments, int nodes,
                                       const Comm *comm);
+/* Collective. split[k] of 1 or 2 nodes whose histograms (this rank's features) are given, and the nodes' own scores. */
+void trees_find_node_splits(TreesTraining *training, const int64_t *histogram, int nodes, double *own,
+                            const Comm *comm);
 /* Collective. split[k] of every node of the level, the same on all ranks. false: none splits. */
 bool trees_find_splits(TreesTraining *training, const Comm *comm);
 
 /* Collective. Grows one tree into training->draft and gives every row of train and valid its leaf. false: no split. */
 dp_status trees_grow(TreesTraining *training, int tree, bool *grew, const Comm *comm);
+
+/* Collective. The same, leaf by leaf, when features, gradients and lists of rows stand. */
+dp_status trees_grow_leaves(TreesTraining *training, const Comm *comm);
+/* Local. The cut of a segment by a split (score 0: none); a split into the draft. */
+TreeCut trees_cut(const TreeSplit *split, const TreeSegment *segment);
+void trees_note_split(TreesTraining *training, const TreeSplit *split, int at);
 
 /* Local. Purposes of random numbers. */
 enum { TREES_RANDOM_ROUND = 0x54520001, TREES_RANDOM_ROWS, TREES_RANDOM_COLUMNS };

@@ -17,7 +17,7 @@ static dp_digest learned(const Table *table, const Way *way)
     Learning learning;
     learning_begin(&learning, table, way, comm);
     learning_steps(&learning, (int)way->options.trees, comm);
-    assert_true(trees_training_model(learning.training)->n_trees > 3);
+    assert_true(trees_training_model(learning.training)->n_trees >= 3);
     digest = model_digest(trees_training_model(learning.training));
     learning_free(&learning);
     return digest;
@@ -136,6 +136,87 @@ static void gradient_sampled(void **state)
     check_ways(options, "8a05a799b2a5a9285ab2ccfc17b263b4ea853af898612f9f64bda507492e37e7");
 }
 
+static void leafwise(void **state)
+{
+    (void)state;
+    TreesOptions options = {.trees = 5,
+                            .depth = 7,
+                            .leaves = 13,
+                            .bins = 90,
+                            .growth = TREES_LEAFWISE,
+                            .learning_rate = 0.3,
+                            .l2 = 1,
+                            .min_child = 0.2,
+                            .sample_rows = 1,
+                            .sample_columns = 1,
+                            .positive_weight = 2,
+                            .levels = 63};
+    check_ways(options, "1c1c0dd08ee70a9e12f92dfe8b7dce274281a34331fb482a181750f0644ee829");
+    options.depth = 3;
+    options.leaves = 7; /* the depth limits now and then */
+    options.sample_rows = 0.5;
+    options.sample_by = TREES_SAMPLE_GRADIENT;
+    check_ways(options, "c3575730e99034bc4a9a8e123d0bd670ba08cbd5f489b3ad77e16a240c188216");
+}
+
+/* With a leaf for every place nothing is left out, so the order of splits does not matter: the depth-wise tree. With
+ * fewer, a first tree has so many leaves, and each of its splits is the depth-wise one's. */
+static void leafwise_is_part_of_depthwise(void **state)
+{
+    (void)state;
+    Table table;
+    Learning few, all;
+    Way way = {.device = "cpu",
+               .threads = 2,
+               .options = {.trees = 3,
+                           .depth = 5,
+                           .leaves = 32,
+                           .bins = 64,
+                           .growth = TREES_DEPTHWISE,
+                           .learning_rate = 0.3,
+                           .l2 = 1,
+                           .min_child = 1,
+                           .sample_rows = 1,
+                           .sample_columns = 1,
+                           .positive_weight = 1,
+                           .levels = 255}};
+    table_draw(&table, 2000, 12, 5);
+    dp_digest depth = learned(&table, &way);
+    way.options.growth = TREES_LEAFWISE;
+    dp_digest leaf = learned(&table, &way);
+    assert_true(dp_digest_same(&depth, &leaf));
+    way.options.leaves = 9;
+    way.options.trees = 1;
+    learning_begin(&few, &table, &way, comm);
+    learning_steps(&few, 1, comm);
+    way.options.growth = TREES_DEPTHWISE;
+    learning_begin(&all, &table, &way, comm);
+    learning_steps(&all, 1, comm);
+    const TreesModel *f = trees_training_model(few.training), *a = trees_training_model(all.training);
+    int leaves = 1;
+    for (int64_t i = 0; i < f->node_at[1]; i++) {
+        leaves += f->node_feature[i] >= 0;
+        if (f->node_feature[i] >= 0)
+            assert_true(f->node_feature[i] == a->node_feature[i] && f->node_border[i] == a->node_border[i]);
+    }
+    assert_int_equal(leaves, 9);
+    learning_free(&few);
+    learning_free(&all);
+    table_free(&table);
+}
+
+static void leafwise_is_at_most_ten_deep(void **state)
+{
+    (void)state;
+    TreesOptions options = {.growth = TREES_LEAFWISE, .depth = TREES_LEAF_DEPTH, .leaves = 31};
+    assert_ok(trees_options_check(&options));
+    options.depth++;
+    assert_int_equal(trees_options_check(&options), DP_ERR_USAGE);
+    assert_string_equal(dp_error_last()->id, "trees-07");
+    options.growth = TREES_DEPTHWISE;
+    assert_ok(trees_options_check(&options));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +224,9 @@ int main(void)
         cmocka_unit_test(depthwise_sampled),
         cmocka_unit_test(fine_levels),
         cmocka_unit_test(gradient_sampled),
+        cmocka_unit_test(leafwise),
+        cmocka_unit_test(leafwise_is_part_of_depthwise),
+        cmocka_unit_test(leafwise_is_at_most_ten_deep),
     };
     if (comm_open(&comm, NULL) != DP_OK)
         return 1;

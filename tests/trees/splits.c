@@ -64,7 +64,7 @@ static double score_of(const Brute *brute, int f, int s, int right, int place)
 static double level_score(const Brute *brute, int f, int s, int right, int level, int place)
 {
     double sum = 0;
-    if (brute->options->growth == TREES_DEPTHWISE)
+    if (brute->options->growth != TREES_SYMMETRIC)
         return score_of(brute, f, s, right, place);
     for (int p = 0; p < 1 << level; p++)
         sum += score_of(brute, f, s, right, p);
@@ -163,6 +163,7 @@ static void check_growth(TreesGrowth growth, double sample_rows, TreesSampling b
                .threads = 2,
                .options = {.trees = 3,
                            .depth = 3,
+                           .leaves = 5,
                            .bins = 24,
                            .growth = growth,
                            .learning_rate = 0.4,
@@ -197,6 +198,12 @@ static void depthwise_splits_are_best(void **state)
     check_growth(TREES_DEPTHWISE, 1, TREES_SAMPLE_GRADIENT);
 }
 
+static void leafwise_splits_are_best(void **state)
+{
+    (void)state;
+    check_growth(TREES_LEAFWISE, 1, TREES_SAMPLE_UNIFORM);
+}
+
 static void symmetric_splits_are_best(void **state)
 {
     (void)state;
@@ -208,6 +215,7 @@ static void sampled_margins_are_evaluations(void **state)
     (void)state;
     check_growth(TREES_DEPTHWISE, 0.4, TREES_SAMPLE_UNIFORM);
     check_growth(TREES_SYMMETRIC, 0.4, TREES_SAMPLE_UNIFORM);
+    check_growth(TREES_LEAFWISE, 0.4, TREES_SAMPLE_UNIFORM);
     check_growth(TREES_DEPTHWISE, 0.4, TREES_SAMPLE_GRADIENT);
 }
 
@@ -215,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(depthwise_splits_are_best),
+        cmocka_unit_test(leafwise_splits_are_best),
         cmocka_unit_test(symmetric_splits_are_best),
         cmocka_unit_test(sampled_margins_are_evaluations),
     };

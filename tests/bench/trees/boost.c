@@ -1,8 +1,8 @@
 /* boost DATA key=value ... -- learns on the table that make_declarations.py wrote, all 32 columns as numbers, and
  * prints one JSON line. Alone or under mpirun; compare.py runs it in turn with the peers.
  *
- *   growth=depth|symmetric trees=200 depth=6 rate=0.1 bins=256 levels=63 threads=1 rows=0 (all) device=cpu
- *   sample=1.0 margins=FILE (double margins of the test rows)
+ *   growth=depth|leaf|symmetric leaves=31 trees=200 depth=6 rate=0.1 bins=256 levels=63 threads=1 rows=0 (all)
+ * device=cpu sample=1.0 by=uniform|gradient margins=FILE (double margins of the test rows)
  *
  * Clocks: build_s is the setting of columns (exact borders, bins), each given as a float column in memory; train_s all
  * of the training, its preparation too, train_cpu_s its processor time over all ranks and threads. peak_mib: the sum
@@ -98,6 +98,7 @@ static void read_options(Bench *bench, int argc, char **argv)
     *bench = (Bench){.data = argv[1], .device = "cpu", .threads = 1};
     bench->options = (TreesOptions){.trees = 200,
                                     .depth = 6,
+                                    .leaves = 31,
                                     .bins = 256,
                                     .growth = TREES_DEPTHWISE,
                                     .learning_rate = 0.1,
@@ -114,7 +115,11 @@ static void read_options(Bench *bench, int argc, char **argv)
         *value++ = 0;
         const char *key = argv[i];
         if (!strcmp(key, "growth"))
-            bench->options.growth = strcmp(value, "depth") == 0 ? TREES_DEPTHWISE : TREES_SYMMETRIC;
+            bench->options.growth = strcmp(value, "depth") == 0  ? TREES_DEPTHWISE
+                                    : strcmp(value, "leaf") == 0 ? TREES_LEAFWISE
+                                                                 : TREES_SYMMETRIC;
+        else if (!strcmp(key, "leaves"))
+            bench->options.leaves = atoll(value);
         else if (!strcmp(key, "trees"))
             bench->options.trees = atoll(value);
         else if (!strcmp(key, "depth"))

@@ -1,0 +1,166 @@
+/* Growing one tree leaf by leaf: the leaf whose split gains most is split next, ties by its place in the heap. Each
+ * split costs a reduce-scatter of one node's histogram and three small messages, as a level does in grow.c. */
+#include <string.h>
+
+#include "trees/trees_priv.h"
+
+/* A leaf so far. Slot k of the lists of rows (learn, carry) is leaf k. */
+struct TreesLeaf {
+    int32_t place; /* 0 .. 2^level - 1 */
+    int level;
+    int pair, side; /* where its histogram lies: node `side` of pair `pair` of the pool */
+    double gain;    /* 0: it does not split */
+    TreeSplit split;
+};
+
+dp_status trees_leaves_room(TreesLeaf **open, int64_t leaves)
+{
+    return dp_new(open, (size_t)leaves);
+}
+
+static int64_t heap_of(const TreesLeaf *leaf)
+{
+    return ((int64_t)1 << leaf->level) - 1 + leaf->place;
+}
+
+/* The pool holds the root (pair 0, alone) and the children of every split, this rank's features only. */
+static size_t pair_cells(const TreesTraining *t)
+{
+    const int32_t *at = t->share.features.at;
+    return 4 * (size_t)(at[t->share.first[t->share.rank + 1]] - at[t->share.first[t->share.rank]]);
+}
+
+static dp_status pool_room(TreesTraining *t)
+{
+    size_t cells = pair_cells(t) * (size_t)t->options.leaves;
+    DP_TRY(trees_histograms_room(t, 1, 1));
+    if (cells <= t->pool_room)
+        return DP_OK;
+    dp_free(&t->pool);
+    t->pool_room = 0;
+    DP_TRY(dp_new(&t->pool, cells));
+    t->pool_room = cells;
+    return DP_OK;
+}
+
+/* Splits of the leaves a and b, the two nodes of their pair (b NULL: the root alone). */
+static void find_splits(TreesTraining *t, TreesLeaf *a, TreesLeaf *b, const Comm *comm)
+{
+    TreesLeaf *leaf[2] = {a, b};
+    double own[2];
+    int nodes = b ? 2 : 1;
+    trees_find_node_splits(t, t->pool + pair_cells(t) * (size_t)a->pair, nodes, own, comm);
+    for (int k = 0; k < nodes; k++) {
+        leaf[k]->split = t->split[k];
+        leaf[k]->gain = t->split[k].score > 0 && leaf[k]->level < t->options.depth ? t->split[k].score - own[k] : 0;
+    }
+}
+
+/* The leaf to split next; -1: none gains. */
+static int best_leaf(const TreesTraining *t, int leaves)
+{
+    int best = -1;
+    for (int k = 0; k < leaves; k++) {
+        const TreesLeaf *leaf = &t->open[k], *other = best < 0 ? NULL : &t->open[best];
+        if (leaf->gain > 0 &&
+            (!other || leaf->gain > other->gain || (!(leaf->gain < other->gain) && heap_of(leaf) < heap_of(other))))
+            best = k;
+    }
+    return best;
+}
+
+/* Rows of leaf `from` that go right become those of leaf `to`. rows [2]: learned from, over all ranks. */
+static void split_rows(TreesTraining *t, int from, int to, int64_t *rows, const Comm *comm)
+{
+    const int shards = t->shards;
+    rows[0] = rows[1] = 0;
+    for (int s = 0; s < 2 * shards; s++)
+        t->cut[s] = trees_cut(&t->open[from].split,
+                              s < shards ? &t->learn[from * shards + s] : &t->carry[from * shards + s - shards]);
+    TreePartition job = {.bins = &t->bins, .index = t->index, .scratch = t->scratch, .cut = t->cut, .cuts = 2 * shards};
+    t->ops->partition(t->context, &job);
+    for (int s = 0; s < 2 * shards; s++) {
+        const TreeCut *cut = &t->cut[s];
+        TreeSegment *lists = s < shards ? t->learn : t->carry;
+        lists[from * shards + s % shards] = (TreeSegment){.begin = cut->segment.begin, .count = cut->left};
+        lists[to * shards + s % shards] =
+            (TreeSegment){.begin = cut->segment.begin + cut->left, .count = cut->segment.count - cut->left};
+        rows[0] += s < shards ? cut->left : 0;
+        rows[1] += s < shards ? cut->segment.count - cut->left : 0;
+    }
+    comm_sum_i64(comm, rows, 2);
+}
+
+/* Histograms of the two halves of what was leaf `parent`, whose histogram lies where `old` says: into pair `pair`. */
+static void build_pair(TreesTraining *t, const TreesLeaf *old, const int *half, const int64_t *rows, int pair,
+                       const Comm *comm)
+{
+    int small = rows[0] <= rows[1] ? 0 : 1;
+    TreeSibling sibling = {.parent = old->side, .built = 0, .smaller = small, .larger = 1 - small};
+    for (int s = 0; s < t->shards; s++) {
+        t->segment[s] = t->learn[half[small] * t->shards + s];
+        t->segment[s].node = 0;
+    }
+    TreeSiblings job = {.features = &t->share.features,
+                        .first = t->share.first[t->share.rank],
+                        .last = t->share.first[t->share.rank + 1],
+                        .parents = t->pool + pair_cells(t) * (size_t)old->pair,
+                        .built = trees_histograms_build(t, t->segment, t->shards, 1, comm),
+                        .n_parents = old->pair == 0 ? 1 : 2,
+                        .n_built = 1,
+                        .n_out = 2,
+                        .out = t->pool + pair_cells(t) * (size_t)pair,
+                        .sibling = &sibling,
+                        .siblings = 1};
+    t->ops->siblings(t->context, &job);
+}
+
+/* Every row of every leaf gets its place at full depth. */
+static void assign_rows(TreesTraining *t, int leaves)
+{
+    const TreeSplit none = {0, 0};
+    int cuts = 0;
+    for (int k = 0; k < leaves; k++)
+        for (int s = 0; s < 2 * t->shards; s++) {
+            const TreeSegment *of =
+                s < t->shards ? &t->learn[k * t->shards + s] : &t->carry[k * t->shards + s - t->shards];
+            if (of->count == 0)
+                continue;
+            t->cut[cuts] = trees_cut(&none, of);
+            t->cut_first[cuts++] = t->open[k].place << (t->options.depth - t->open[k].level);
+        }
+    TreeAssign job = {
+        .bins = &t->bins, .index = t->index, .cut = t->cut, .first = t->cut_first, .cuts = cuts, .leaf = t->leaf};
+    t->ops->assign(t->context, &job);
+}
+
+dp_status trees_grow_leaves(TreesTraining *t, const Comm *comm)
+{
+    const int64_t *root;
+    int leaves = 1, k;
+    DP_TRY_ALL(comm, pool_room(t));
+    memcpy(t->segment, t->learn, (size_t)t->shards * sizeof *t->segment);
+    root = trees_histograms_build(t, t->segment, t->shards, 1, comm);
+    if (pair_cells(t) > 0)
+        memcpy(t->pool, root, pair_cells(t) / 2 * sizeof *root);
+    t->open[0] = (TreesLeaf){0};
+    find_splits(t, &t->open[0], NULL, comm);
+    while (leaves < t->options.leaves && (k = best_leaf(t, leaves)) >= 0) {
+        TreesLeaf old = t->open[k];
+        int64_t rows[2];
+        int half[2] = {k, leaves};
+        trees_note_split(t, &old.split, (int)heap_of(&old));
+        t->draft.depth = old.level + 1 > t->draft.depth ? old.level + 1 : t->draft.depth;
+        split_rows(t, k, leaves, rows, comm);
+        for (int side = 0; side < 2; side++)
+            t->open[half[side]] =
+                (TreesLeaf){.place = 2 * old.place + side, .level = old.level + 1, .pair = leaves, .side = side};
+        leaves++;
+        if (old.level + 1 == t->options.depth || leaves == t->options.leaves)
+            continue; /* neither half splits any more */
+        build_pair(t, &old, half, rows, leaves - 1, comm);
+        find_splits(t, &t->open[half[0]], &t->open[half[1]], comm);
+    }
+    assign_rows(t, leaves);
+    return DP_OK;
+}
