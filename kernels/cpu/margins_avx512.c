@@ -87,13 +87,12 @@ INLINE void search_column(const float *search, int levels, const float *values, 
         reverse |= UINT64_C(1) << (8 * (7 - bit) + (levels - 1 - bit));
     for (int at = 0; at < 64 * blocks; at += 64) {
         __m512 v[4];
-        __m512i turns = _mm512_setzero_si512();
         uint64_t number = 0;
         for (int k = 0; k < 4; k++) {
             v[k] = _mm512_load_ps(values + at + k * LANES);
             number |= (uint64_t)_mm512_cmp_ps_mask(v[k], v[k], _CMP_ORD_Q) << k * LANES;
         }
-        turns = _mm512_castsi128_si512(turns_of(search, levels, v[0]));
+        __m512i turns = _mm512_castsi128_si512(turns_of(search, levels, v[0]));
         turns = _mm512_inserti32x4(turns, turns_of(search, levels, v[1]), 1);
         turns = _mm512_inserti32x4(turns, turns_of(search, levels, v[2]), 2);
         turns = _mm512_inserti32x4(turns, turns_of(search, levels, v[3]), 3);

@@ -131,12 +131,12 @@ static void find_processor(Findings *f)
 {
     char features[200] = "", *line = NULL;
     __builtin_cpu_init();
-    snprintf(features, sizeof features, "%s%s%s%s%s%s", __builtin_cpu_supports("avx2") ? "avx2 " : "",
-             __builtin_cpu_supports("bmi2") ? "bmi2 " : "", __builtin_cpu_supports("avx512f") ? "avx512f " : "",
-             __builtin_cpu_supports("avx512bw") ? "avx512bw " : "",
-             __builtin_cpu_supports("avx512vbmi2") ? "avx512vbmi2 " : "",
-             __builtin_cpu_supports("gfni") ? "gfni " : "");
-    char model[128] = "unknown processor", text[256];
+    snprintf(features, sizeof features, "%s%s%s%s%s%s", __builtin_cpu_supports("avx2") ? " avx2" : "",
+             __builtin_cpu_supports("bmi2") ? " bmi2" : "", __builtin_cpu_supports("avx512f") ? " avx512f" : "",
+             __builtin_cpu_supports("avx512bw") ? " avx512bw" : "",
+             __builtin_cpu_supports("avx512vbmi2") ? " avx512vbmi2" : "",
+             __builtin_cpu_supports("gfni") ? " gfni" : "");
+    char model[128] = "unknown processor";
     FILE *info = fopen("/proc/cpuinfo", "re");
     size_t room = 0;
     while (info && getline(&line, &room, info) > 0)
@@ -147,8 +147,7 @@ static void find_processor(Findings *f)
     free(line);
     if (info)
         fclose(info);
-    snprintf(text, sizeof text, "%s   %s", model, *features ? features : "no vector instructions that are used here");
-    find(f, false, "cpu", "%s", text);
+    find(f, false, "cpu", "%s  %s", model, *features ? features : " no vector instructions that are used here");
 }
 
 static void find_devices(Findings *f)

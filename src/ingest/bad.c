@@ -26,7 +26,7 @@ static void show(char *out, size_t room, const char *raw, size_t size)
         n--; /* not in the middle of a character */
     out[n] = '\0';
     if (n < size)
-        strcpy(out + n, "...");
+        memcpy(out + n, "...", sizeof "...");
 }
 
 dp_status ingest_bad_too_many(const char *first)

@@ -1,6 +1,7 @@
 /* Which field of a row feeds which column: from the header line, or from the keys of JSON lines. */
 #include "ingest/ingest_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -71,9 +72,7 @@ static void list_names(char *out, size_t room, const Header *h)
     size_t at = 0;
     out[0] = '\0';
     for (int i = 0; i < h->n && at + strlen(h->names[i]) + 8 < room; i++) {
-        strcpy(out + at, at ? ", " : "");
-        strcat(out + at, h->names[i]);
-        at += strlen(out + at);
+        at += (size_t)snprintf(out + at, room - at, "%s%s", at ? ", " : "", h->names[i]);
     }
 }
 

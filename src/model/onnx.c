@@ -68,8 +68,9 @@ static void free_name(char out[80], const char *wanted, const DataInputs *inputs
         taken = false;
         for (int j = 0; j < inputs->n; j++)
             taken = taken || strcmp(inputs->input[j].name, out) == 0;
-        if (taken && strlen(out) < 78)
-            strcat(out, "_");
+        size_t n = strlen(out);
+        if (taken && n < 78)
+            memcpy(out + n, "_", sizeof "_");
     }
 }
 

@@ -87,11 +87,11 @@ dp_status score_options(BatchOptions *options, Config *config)
     int64_t from, to;
     for (size_t i = 0; i < score_sections_n; i++)
         DP_TRY(config_bind(config, &score_sections[i], options));
-    if (is_given(options->day) && strcmp(options->day, "yesterday") && strcmp(options->day, "latest") &&
+    if (is_given(options->day) && strcmp(options->day, "yesterday") != 0 && strcmp(options->day, "latest") != 0 &&
         !read_day(options->day, &from))
         DP_TRY(config_add_fault(config, "data.day", "score-04", "'%s' is not a day: 2026-11-18, yesterday or latest",
                                 options->day));
-    if (is_given(options->month) && strcmp(options->month, "latest") && !read_month(options->month, &from, &to))
+    if (is_given(options->month) && strcmp(options->month, "latest") != 0 && !read_month(options->month, &from, &to))
         DP_TRY(config_add_fault(config, "data.month", "score-04", "'%s' is not a month: 2026-11 or latest",
                                 options->month));
     /* A period given on the command line takes the place of the file's. */
