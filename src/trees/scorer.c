@@ -70,3 +70,60 @@ void trees_margins(const TreesScorer *scorer, const float *x, int64_t n, int64_t
         device_tree_ops(scorer->device)->margins(device_context(scorer->device), &job);
     free(large);
 }
+
+/* ---- bins of evaluation: the places of the plan (device/backend.h) ---- */
+
+const int32_t *trees_scorer_features(const TreesScorer *scorer, int *n)
+{
+    *n = scorer->plan.features;
+    return scorer->plan.column;
+}
+
+const float *trees_scorer_borders(const TreesScorer *scorer, int k, int *n)
+{
+    const TreePlan *plan = &scorer->plan;
+    *n = plan->border_at[k + 1] - plan->border_at[k];
+    return plan->border + plan->border_at[k];
+}
+
+void trees_scorer_bin(const TreesScorer *scorer, int k, const float *value, int64_t n, uint8_t *bin)
+{
+    int borders;
+    const float *border = trees_scorer_borders(scorer, k, &borders);
+    if (scorer->device) {
+        device_tree_ops(scorer->device)->bin(device_context(scorer->device), value, n, border, borders, bin);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        int below = 0;
+        for (int b = 0; b < borders; b++)
+            below += border[b] < value[i];
+        bin[i] = value[i] == value[i] ? (uint8_t)(1 + below) : 0;
+    }
+}
+
+static bool holds(const TreePlan *plan, int32_t condition, const uint8_t *const *bin, int64_t i)
+{
+    if (condition == plan->conditions)
+        return false;
+    int f = plan->condition_of[condition], flip = condition >= plan->condition_at[2 * f + 1];
+    return (uint8_t)(bin[f][i] - flip) >= plan->least[condition];
+}
+
+void trees_margins_bins(const TreesScorer *scorer, const uint8_t *const *bin, int64_t n, int64_t *margin)
+{
+    const TreePlan *plan = &scorer->plan;
+    for (int64_t i = 0; i < n; i++) {
+        margin[i] = plan->bias;
+        for (int t = 0; t < plan->trees; t++) {
+            const TreePlanTree *tree = &plan->tree[t];
+            int64_t node = 0, leaf = 0;
+            for (int level = 0; level < tree->depth; level++) {
+                bool right = holds(plan, plan->node[tree->node + (plan->symmetric ? level : node)], bin, i);
+                node = 2 * node + 1 + right;
+                leaf = 2 * leaf + right;
+            }
+            margin[i] += plan->leaf[tree->leaf + leaf];
+        }
+    }
+}

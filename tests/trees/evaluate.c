@@ -30,6 +30,30 @@ static int64_t margin_by_bins(const TreesModel *m, const float *row)
     return sum;
 }
 
+/* Margins of the same rows from bins, one column after the other, as they are stored. */
+static void margins_from_bins(const TreesScorer *scorer, const float *x, int64_t rows, int64_t stride, int64_t *margin)
+{
+    int features;
+    const int32_t *feature = trees_scorer_features(scorer, &features);
+    size_t room = ((size_t)rows + 63) / 64 * 64;
+    uint8_t *bins = NULL;
+    const uint8_t **bin = NULL;
+    float *value = NULL;
+    assert_ok(dp_new(&bins, room * (size_t)features + 1));
+    assert_ok(dp_new(&bin, (size_t)features + 1));
+    assert_ok(dp_new(&value, (size_t)rows));
+    for (int k = 0; k < features; k++) {
+        for (int64_t i = 0; i < rows; i++)
+            value[i] = x[i * stride + feature[k]];
+        bin[k] = bins + (size_t)k * room;
+        trees_scorer_bin(scorer, k, value, rows, bins + (size_t)k * room);
+    }
+    trees_margins_bins(scorer, bin, rows, margin);
+    dp_free(&bins);
+    dp_free(&bin);
+    dp_free(&value);
+}
+
 enum { DEVICES = 4 };
 static Device *device[DEVICES + 1]; /* the last: none, rows are walked */
 
@@ -54,12 +78,18 @@ static void compare(TreesModel m, int64_t rows, int64_t stride)
     for (int d = 0; d <= DEVICES; d++) {
         TreesScorer *scorer = NULL;
         assert_ok(trees_scorer_build(&scorer, &m, device[d]));
-        trees_margins(scorer, x, rows, stride, margin);
-        for (int64_t i = 0; i < rows; i++)
-            if (margin[i] != expected[i])
-                fail_msg("%s, growth %d, %d trees, depth %d, row %d of %d: %lld, not %lld",
-                         device[d] ? device_describe(device[d]) : "walked", (int)m.growth, m.n_trees, m.depth, (int)i,
-                         (int)rows, (long long)margin[i], (long long)expected[i]);
+        for (int binned = 0; binned < 2; binned++) {
+            if (binned)
+                margins_from_bins(scorer, x, rows, stride, margin);
+            else
+                trees_margins(scorer, x, rows, stride, margin);
+            for (int64_t i = 0; i < rows; i++)
+                if (margin[i] != expected[i])
+                    fail_msg("%s%s, growth %d, %d trees, depth %d, row %d of %d: %lld, not %lld",
+                             device[d] ? device_describe(device[d]) : "walked", binned ? " from bins" : "",
+                             (int)m.growth, m.n_trees, m.depth, (int)i, (int)rows, (long long)margin[i],
+                             (long long)expected[i]);
+        }
         trees_scorer_free(&scorer);
         trees_scorer_free(&scorer);
     }
