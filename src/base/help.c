@@ -20,5 +20,7 @@ const dp_help_row base_help[] = {
     {"base-09", "A folder could not be made.", "Check the parent folder and its permissions."},
     {"base-10", "A file was expected, and the path names a directory, a pipe or a device.", "Name a regular file."},
     {"base-11", "The file is larger than this kind of file can be.", "Check that it is the file you meant."},
+    {"base-12", "The time zone is not known on this machine, or its file is broken.",
+     "Write a name of the IANA time-zone list, like Asia/Taipei or UTC; Debian's package tzdata brings all of them."},
     {NULL, NULL, NULL},
 };

@@ -1,6 +1,6 @@
 /* ingest/ingest_priv.h -- shared inside the room: from files to segments, from text to columns.
  *
- *     options.c     config -> IngestOptions                 zone.c, times.c    local times -> microseconds UTC
+ *     options.c     config -> IngestOptions                 times.c            local times -> microseconds UTC
  *     plan.c        the files: facts, digest, chunks        map.c             header -> columns
  *     source.c      a segment's text, whole rows            stream.c          gzip, wide encodings
  *     segment.c     text -> partition, by threads           isa*.c            what vectors do
@@ -18,6 +18,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/zone.h"
 #include "ingest/ingest.h"
 
 enum {
@@ -51,19 +52,6 @@ const char *ingest_reason(IngestReason reason);
 
 /* ---- times ---- */
 
-typedef struct IngestZone IngestZone;
-/* The stretch of local times around the last one asked for that has one offset; {0} knows nothing. One a thread. */
-typedef struct IngestZoneHint {
-    int64_t low, high; /* seconds, high excluded */
-    int64_t offset;
-} IngestZoneHint;
-/* Reads the zone from the system's time-zone files (TZDIR or /usr/share/zoneinfo). *why is set on DP_ERR_NO_INPUT. */
-dp_status ingest_zone_build(IngestZone **zone, const char *name);
-void ingest_zone_free(IngestZone **zone);
-/* Seconds UTC of local seconds. A time that occurs twice (clocks go back) is its first occurrence; one that does not
- * occur (clocks go forward) is read with the offset before the change, as if clocks had not been moved yet. */
-int64_t ingest_zone_utc(const IngestZone *zone, int64_t local, IngestZoneHint *hint);
-
 enum { INGEST_TIME_STEPS = 40 };
 typedef struct IngestTimeFormat {
     char step[INGEST_TIME_STEPS]; /* letter of a conversion, or 0 and a character in `literal` */
@@ -73,7 +61,7 @@ typedef struct IngestTimeFormat {
 /* false: *wrong is the part that is not understood. */
 bool ingest_time_compile(IngestTimeFormat *format, const char *text, const char **wrong);
 bool ingest_time_read(int64_t *time, const char *text, size_t size, const IngestTimeFormat *format,
-                      const IngestZone *zone, IngestZoneHint *hint);
+                      const dp_zone *zone, dp_zone_hint *hint);
 
 /* ---- numbers ---- */
 
@@ -207,7 +195,7 @@ struct IngestOptions {
     CfgList patterns, missing;
     bool missing_numbers; /* a spelling of missing could be a number */
     IngestNumbers numbers;
-    IngestZone *zone;
+    dp_zone *zone;
     LakeSchema schema;
     IngestColumn *columns;         /* [schema.n] */
     char *deleted;                 /* column of the file; NULL */
@@ -281,7 +269,7 @@ typedef struct IngestValues {
 typedef struct IngestWorker {
     IngestRows rows;
     IngestDict *dict; /* [schema.n], used by categories and codes */
-    IngestZoneHint hint;
+    dp_zone_hint hint;
     double *number;
     int32_t *slow;
     size_t room;

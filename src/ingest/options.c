@@ -188,7 +188,7 @@ static dp_status take_from(IngestOptions *o, const Written *w)
         return dp_fail(DP_ERR_AGAIN, "ingest-20", "no memory for the C locale");
     DP_TRY(take_encoding(o, w));
     DP_TRY(take_marks(o, w));
-    if (ingest_zone_build(&o->zone, w->from.time_zone) != DP_OK)
+    if (dp_zone_build(&o->zone, w->from.time_zone) != DP_OK)
         DP_TRY(config_add_fault(w->config, "from.time_zone", "ingest-02", "%s", dp_error_last()->text));
     return DP_OK;
 }
@@ -417,7 +417,7 @@ void ingest_options_free(IngestOptions **options)
     if (!o)
         return;
     lake_schema_free(&o->schema);
-    ingest_zone_free(&o->zone);
+    dp_zone_free(&o->zone);
     if (o->numbers.c != (locale_t)0)
         freelocale(o->numbers.c);
     dp_free(&o->columns);

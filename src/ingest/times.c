@@ -198,7 +198,7 @@ static bool step(Clock *c, char letter, const char **at, const char *end)
 }
 
 /* 24:00:00 is the next midnight; a leap second 60 is read as the second after. */
-static bool add_up(int64_t *time, const Clock *c, const IngestZone *zone, IngestZoneHint *hint)
+static bool add_up(int64_t *time, const Clock *c, const dp_zone *zone, dp_zone_hint *hint)
 {
     int hour = c->hour, month = c->month, day = c->day;
     if (c->since != INT64_MIN) {
@@ -217,12 +217,12 @@ static bool add_up(int64_t *time, const Clock *c, const IngestZone *zone, Ingest
         (hour > 23 && (hour != 24 || c->minute || c->second || c->micro)))
         return false;
     int64_t local = dp_days_of_date(c->year, month, day) * 86400 + hour * 3600 + c->minute * 60 + c->second;
-    *time = (c->offset != INT64_MIN ? local - c->offset : ingest_zone_utc(zone, local, hint)) * DP_SECOND + c->micro;
+    *time = (c->offset != INT64_MIN ? local - c->offset : dp_zone_utc(zone, local, hint)) * DP_SECOND + c->micro;
     return true;
 }
 
 bool ingest_time_read(int64_t *time, const char *text, size_t size, const IngestTimeFormat *format,
-                      const IngestZone *zone, IngestZoneHint *hint)
+                      const dp_zone *zone, dp_zone_hint *hint)
 {
     Clock c = {.year = 1970, .month = 1, .day = 1, .afternoon = -1, .offset = INT64_MIN, .since = INT64_MIN};
     const char *at = text, *end = text + size;

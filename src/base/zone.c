@@ -1,6 +1,6 @@
 /* Time zones from the system's tz files, without setenv and localtime: those are one zone a process, and not for
  * threads. Source: RFC 8536 (TZif); POSIX.1-2017, 8.3 (the rule in the footer). */
-#include "ingest/ingest_priv.h"
+#include "base/zone.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -8,11 +8,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/publish.h"
 
 enum { TZIF_MAX = 1 << 20, TZIF_HEADER = 44, LAST_YEAR = 2200, DAY = 86400 };
 
-struct IngestZone {
+struct dp_zone {
     int64_t *at;     /* [n] UTC seconds from which on offset[i] holds */
     int64_t *offset; /* [n] local - UTC */
     size_t n, room;
@@ -52,7 +53,7 @@ static size_t block_size(const TzCounts *c, size_t time_size)
     return c->times * (time_size + 1) + c->types * 6 + c->chars + c->leap * (time_size + 4) + c->isstd + c->isut;
 }
 
-static dp_status add(IngestZone *zone, int64_t at, int64_t offset)
+static dp_status add(dp_zone *zone, int64_t at, int64_t offset)
 {
     if (zone->n > 0 && zone->at[zone->n - 1] >= at)
         return DP_OK; /* the footer's rule says again what the table says */
@@ -68,7 +69,7 @@ static dp_status add(IngestZone *zone, int64_t at, int64_t offset)
 }
 
 /* The block of 64-bit times. false: broken. */
-static dp_status read_block(IngestZone *zone, const unsigned char *p, const TzCounts *c, bool *good)
+static dp_status read_block(dp_zone *zone, const unsigned char *p, const TzCounts *c, bool *good)
 {
     const unsigned char *index = p + 8 * c->times, *types = index + c->times;
     for (size_t i = 0; i < c->types; i++)
@@ -174,7 +175,7 @@ static int64_t change_in(const TzRule *rule, int year)
 }
 
 /* Adds the changes that the rule makes up to LAST_YEAR. A rule without summer time adds nothing. */
-static dp_status add_rule(IngestZone *zone, const char *text, bool *good)
+static dp_status add_rule(dp_zone *zone, const char *text, bool *good)
 {
     int64_t std, dst;
     TzRule start, end;
@@ -204,7 +205,7 @@ static dp_status add_rule(IngestZone *zone, const char *text, bool *good)
     return DP_OK;
 }
 
-static dp_status parse(IngestZone *zone, const unsigned char *p, size_t size, bool *good)
+static dp_status parse(dp_zone *zone, const unsigned char *p, size_t size, bool *good)
 {
     TzCounts c;
     *good = read_counts(&c, p, size) && p[4] >= '2';
@@ -233,7 +234,7 @@ static bool name_is_safe(const char *name)
            strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") == n;
 }
 
-dp_status ingest_zone_build(IngestZone **zone, const char *name)
+dp_status dp_zone_build(dp_zone **zone, const char *name)
 {
     char path[1024], *data = NULL;
     size_t size = 0;
@@ -243,28 +244,28 @@ dp_status ingest_zone_build(IngestZone **zone, const char *name)
     const char *folder = getenv("TZDIR");
     snprintf(path, sizeof path, "%s/%s", folder && *folder ? folder : "/usr/share/zoneinfo", name);
     if (!name_is_safe(name))
-        return dp_fail(DP_ERR_CONFIG, "ingest-02", "'%.60s' is not the name of a time zone, like Asia/Taipei or UTC",
+        return dp_fail(DP_ERR_CONFIG, "base-12", "'%.60s' is not the name of a time zone, like Asia/Taipei or UTC",
                        name);
     if (strcmp(name, "UTC") == 0)
         return dp_new(zone, 1);
     if (dp_read_file(&data, &size, path, TZIF_MAX) != DP_OK)
-        return dp_fail(DP_ERR_CONFIG, "ingest-02",
+        return dp_fail(DP_ERR_CONFIG, "base-12",
                        "the time zone '%s' is not on this machine (no readable %s); names look like Asia/Taipei, the "
                        "Debian package with all of them is tzdata",
                        name, path);
     DP_GO(dp_new(zone, 1));
     DP_GO(parse(*zone, (const unsigned char *)data, size, &good));
     if (!good)
-        st = dp_fail(DP_ERR_CONFIG, "ingest-02",
-                     "%s is not a time-zone file of version 2 or later; install tzdata again", path);
+        st = dp_fail(DP_ERR_CONFIG, "base-12", "%s is not a time-zone file of version 2 or later; install tzdata again",
+                     path);
 done:
     if (st != DP_OK)
-        ingest_zone_free(zone);
+        dp_zone_free(zone);
     dp_free(&data);
     return st;
 }
 
-void ingest_zone_free(IngestZone **zone)
+void dp_zone_free(dp_zone **zone)
 {
     if (!*zone)
         return;
@@ -276,7 +277,7 @@ void ingest_zone_free(IngestZone **zone)
 /* ---- use ---- */
 
 /* Changes at or before this instant. */
-static size_t changes_until(const IngestZone *zone, int64_t utc)
+static size_t changes_until(const dp_zone *zone, int64_t utc)
 {
     size_t low = 0, high = zone->n;
     while (low < high) {
@@ -289,12 +290,12 @@ static size_t changes_until(const IngestZone *zone, int64_t utc)
     return low;
 }
 
-static int64_t offset_after(const IngestZone *zone, size_t changes)
+static int64_t offset_after(const dp_zone *zone, size_t changes)
 {
     return changes > 0 ? zone->offset[changes - 1] : zone->before;
 }
 
-int64_t ingest_zone_utc(const IngestZone *zone, int64_t local, IngestZoneHint *hint)
+int64_t dp_zone_utc(const dp_zone *zone, int64_t local, dp_zone_hint *hint)
 {
     if (local >= hint->low && local < hint->high)
         return local - hint->offset;
@@ -312,4 +313,16 @@ int64_t ingest_zone_utc(const IngestZone *zone, int64_t local, IngestZoneHint *h
     if (offset_after(zone, changes_until(zone, local - late)) == late)
         return local - late;
     return local - early;
+}
+
+int64_t dp_zone_midnight(const dp_zone *zone, int64_t day)
+{
+    return dp_zone_utc(zone, day * DAY, &(dp_zone_hint){0}) * DP_SECOND;
+}
+
+int64_t dp_zone_day(const dp_zone *zone, int64_t time)
+{
+    int64_t seconds = time / DP_SECOND - (time % DP_SECOND < 0);
+    int64_t local = seconds + offset_after(zone, changes_until(zone, seconds));
+    return local / DAY - (local % DAY < 0);
 }
