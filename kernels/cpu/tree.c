@@ -73,12 +73,9 @@ static void list(const DeviceContext *context, const TreeListing *job)
     int64_t rows = job->from[job->shards] - job->from[0];
 #pragma omp parallel for num_threads(context->threads) if (rows > PIECE) schedule(static)
     for (int s = 0; s < job->shards; s++) {
-        int64_t at = job->from[s], carried = 0, n;
-        n = context->cpu->list(job->pair, job->part, at, job->from[s + 1], job->index + at, job->scratch + at,
-                               &carried);
-        memcpy(job->index + at + n, job->scratch + at, (size_t)carried * sizeof *job->index);
-        job->learn[s] = (TreeSegment){.begin = at, .count = n};
-        job->carry[s] = (TreeSegment){.begin = at + n, .count = carried};
+        int64_t at = job->from[s];
+        job->segment[s] =
+            (TreeSegment){.begin = at, .count = context->cpu->list(job->pair, at, job->from[s + 1], job->index + at)};
     }
 }
 
@@ -287,21 +284,6 @@ static void partition(const DeviceContext *context, const TreePartition *job)
     }
 }
 
-static void assign(const DeviceContext *context, const TreeAssign *job)
-{
-#pragma omp parallel for num_threads(context->threads) if (many_rows(job->cut, job->cuts)) schedule(dynamic)
-    for (int c = 0; c < job->cuts; c++) {
-        const TreeCut *cut = &job->cut[c];
-        const uint32_t *index = job->index + cut->segment.begin;
-        uint16_t first = (uint16_t)job->first[c];
-        uint8_t shift = cut->missing_right ? 1 : 0;
-        const uint8_t *column = job->bins->column + (cut->feature < 0 ? 0 : cut->feature) * job->bins->pitch;
-        int limit = cut->feature < 0 ? 255 : cut->bin - shift;
-        for (int64_t i = 0; i < cut->segment.count; i++)
-            job->leaf[index[i]] = (uint16_t)(first + ((uint8_t)(column[index[i]] - shift) > limit));
-    }
-}
-
 enum { SUM_LEAVES = 1024, SUM_ROWS = 512 };
 
 static void sum_rows(const DeviceContext *context, const TreeLeafSums *job, int64_t from, int64_t to, int64_t *sum)
@@ -347,26 +329,12 @@ static void add_leaves(const DeviceContext *context, const TreeAddLeaves *job)
         context->cpu->add_leaves(job, share(job->n, t, threads), share(job->n, t + 1, threads));
 }
 
-/* The leaf of one row; shift and limit as in assign. */
-static int walk_row(const TreeWalk *job, int64_t i)
-{
-    int leaf = 0, node = 0;
-    for (int level = 0; level < job->depth; level++) {
-        int at = job->symmetric ? level : node;
-        int f = job->feature[at] < 0 ? 0 : job->feature[at], shift = job->missing_right[at] ? 1 : 0;
-        int b = (uint8_t)(job->bins->column[f * job->bins->pitch + i] - shift);
-        int right = job->feature[at] >= 0 && b > job->bin[at] - shift;
-        leaf = 2 * leaf + right;
-        node = 2 * node + 1 + right;
-    }
-    return leaf;
-}
-
 static void walk(const DeviceContext *context, const TreeWalk *job)
 {
-#pragma omp parallel for num_threads(context->threads) if (job->bins->n > PIECE) schedule(static)
-    for (int64_t i = 0; i < job->bins->n; i++)
-        job->leaf[i] = (uint16_t)walk_row(job, i);
+    int threads = context->threads;
+#pragma omp parallel for num_threads(threads) if (job->bins->n > PIECE) schedule(static)
+    for (int t = 0; t < threads; t++)
+        context->cpu->walk(job, share(job->bins->n, t, threads), share(job->bins->n, t + 1, threads));
 }
 
 static void *keep(const DeviceContext *context, const TreeBins *bins)
@@ -398,7 +366,6 @@ static const TreeOps tree_ops = {
     .best_splits = best_splits,
     .level_scores = level_scores,
     .partition = partition,
-    .assign = assign,
     .leaf_sums = leaf_sums,
     .add_leaves = add_leaves,
     .walk = walk,

@@ -117,33 +117,63 @@ static int64_t loop_partition(const uint8_t *column, int bin, bool missing_right
     return stay;
 }
 
-/* Two compressions of 16 row numbers a step. A whole register is stored: past either list's end lies what is written
- * next, but for the last rows of the stretch, which are masked. */
+/* A whole register is stored: past the list's end lies what is written next, but for the last rows of the stretch,
+ * which are masked. */
 #define HAVE_LIST
-static int64_t loop_list(const TreePair *pair, const uint8_t *part, int64_t from, int64_t to, uint32_t *drawn,
-                         uint32_t *rest, int64_t *others)
+static int64_t loop_list(const TreePair *pair, int64_t from, int64_t to, uint32_t *drawn)
 {
     const __m512i none = _mm512_set1_epi32(TREE_NOT_DRAWN), step = _mm512_set1_epi32(16);
-    const __m128i valid = _mm_set1_epi8(1);
     __m512i rows = _mm512_add_epi32(_mm512_set1_epi32((int)from),
                                     _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-    int64_t n = 0, left = 0, size = to - from;
+    int64_t n = 0, size = to - from;
     for (int64_t i = 0; i < size; i += 16) {
         __mmask16 some = size - i < 16 ? (__mmask16)((1U << (size - i)) - 1) : 0xFFFF;
-        __mmask16 out = _mm512_mask_cmpeq_epi32_mask(some, _mm512_maskz_loadu_epi32(some, pair + from + i), none);
-        __mmask16 in = (__mmask16)(some & ~out);
-        out = _mm_mask_cmple_epu8_mask(out, _mm_maskz_loadu_epi8(some, part + from + i), valid);
-        int n_in = __builtin_popcount(in), n_out = __builtin_popcount(out);
-        __mmask16 keep_in = n + 16 <= size ? 0xFFFF : (__mmask16)((1U << n_in) - 1);
-        __mmask16 keep_out = left + 16 <= size ? 0xFFFF : (__mmask16)((1U << n_out) - 1);
-        _mm512_mask_storeu_epi32(drawn + n, keep_in, _mm512_maskz_compress_epi32(in, rows));
-        _mm512_mask_storeu_epi32(rest + left, keep_out, _mm512_maskz_compress_epi32(out, rows));
+        __mmask16 in = _mm512_mask_cmpneq_epi32_mask(some, _mm512_maskz_loadu_epi32(some, pair + from + i), none);
+        int n_in = __builtin_popcount(in);
+        __mmask16 keep = n + 16 <= size ? 0xFFFF : (__mmask16)((1U << n_in) - 1);
+        _mm512_mask_storeu_epi32(drawn + n, keep, _mm512_maskz_compress_epi32(in, rows));
         rows = _mm512_add_epi32(rows, step);
         n += n_in;
-        left += n_out;
     }
-    *others = left;
     return n;
+}
+
+/* ---- a tree's leaves ---- */
+
+/* Which of the rows at .. at + 63 go right. */
+#define HAVE_GOES
+static inline uint64_t walk_goes(const WalkNode *node, int64_t at)
+{
+    __m512i bins = _mm512_sub_epi8(_mm512_loadu_si512(node->column + at), _mm512_set1_epi8((char)node->shift));
+    return _mm512_cmpge_epu8_mask(bins, _mm512_set1_epi8((char)node->least)) & node->live;
+}
+
+/* The leaves of 64 rows from a word a level, a byte of them. */
+static inline __m512i leaf_byte(const uint64_t *right, int levels)
+{
+    const __m512i one = _mm512_set1_epi8(1);
+    __m512i leaf = _mm512_setzero_si512();
+    for (int level = 0; level < levels; level++) {
+        leaf = _mm512_add_epi8(leaf, leaf);
+        leaf = _mm512_mask_add_epi8(leaf, right[level], leaf, one);
+    }
+    return leaf;
+}
+
+static inline void walk_write(const uint64_t *right, int depth, uint16_t *leaf, int n)
+{
+    int above = depth > 8 ? depth - 8 : 0;
+    uint64_t some = n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
+    __m512i low = leaf_byte(right + above, depth - above), high = leaf_byte(right, above);
+    __m512i first = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(low));
+    __m512i second = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(low, 1));
+    if (above) {
+        first = _mm512_or_si512(first, _mm512_slli_epi16(_mm512_cvtepu8_epi16(_mm512_castsi512_si256(high)), 8));
+        second =
+            _mm512_or_si512(second, _mm512_slli_epi16(_mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(high, 1)), 8));
+    }
+    _mm512_mask_storeu_epi16(leaf, (__mmask32)some, first);
+    _mm512_mask_storeu_epi16(leaf + 32, (__mmask32)(some >> 32), second);
 }
 
 #include "kernels/cpu/tree_loops_body.h"

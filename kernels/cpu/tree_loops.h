@@ -26,16 +26,22 @@ typedef struct CpuScore {
     int64_t h_least;
 } CpuScore;
 
+/* What a node asks of a bin: rows go right where it is live (all ones, or 0: it does not split) and
+ * (uint8_t)(bin - shift) >= least. A missing value is bin 0; with shift 1 it lies above every border. */
+typedef struct WalkNode {
+    const uint8_t *column;
+    uint64_t live;
+    uint8_t least, shift;
+} WalkNode;
+
 struct CpuLoops {
     const char *name;
     void (*bin)(const float *values, int64_t n, const float *border, int n_borders, uint8_t *bins);
     /* count [TREE_SIZES] += */
     void (*sizes)(const TreeSizes *job, int64_t from, int64_t to, int64_t *count);
     void (*gradients)(const TreeGradients *job, int64_t from, int64_t to);
-    /* Rows from .. to - 1: returns how many are drawn (into drawn); *others are not, but in train or valid. Each list
-     * has room for all. */
-    int64_t (*list)(const TreePair *pair, const uint8_t *part, int64_t from, int64_t to, uint32_t *drawn,
-                    uint32_t *rest, int64_t *others);
+    /* Those of rows from .. to - 1 that are drawn; returns how many. `drawn` has room for all. */
+    int64_t (*list)(const TreePair *pair, int64_t from, int64_t to, uint32_t *drawn);
     /* g [n], h [n]: rows from .. from + n - 1 in counts of 2^-shift; n <= 512 */
     void (*fixed_gradients)(const TreeLeafSums *job, int64_t from, int n, int64_t *g, int64_t *h);
     /* Adds rows until a cell might overflow; returns how many. cells: uint32_t up to CELL_LEVELS, else uint64_t (then n
@@ -50,6 +56,8 @@ struct CpuLoops {
     int64_t (*partition)(const uint8_t *column, int bin, bool missing_right, uint32_t *index, int64_t n,
                          uint32_t *right);
     void (*add_leaves)(const TreeAddLeaves *job, int64_t from, int64_t to);
+    /* Leaves of rows from .. to - 1; from is a multiple of 64. */
+    void (*walk)(const TreeWalk *job, int64_t from, int64_t to);
     void (*margins)(const TreeMargins *job);
 };
 typedef struct CpuLoops CpuLoops;

@@ -89,17 +89,13 @@ static void draw_chunk(const TreeDraw *draw, const uint64_t *row, int n, double 
 }
 
 #ifndef HAVE_LIST
-static int64_t loop_list(const TreePair *pair, const uint8_t *part, int64_t from, int64_t to, uint32_t *drawn,
-                         uint32_t *rest, int64_t *others)
+static int64_t loop_list(const TreePair *pair, int64_t from, int64_t to, uint32_t *drawn)
 {
-    int64_t n = 0, left = 0;
+    int64_t n = 0;
     for (int64_t i = from; i < to; i++) {
-        bool is_drawn = pair[i] != TREE_NOT_DRAWN;
-        drawn[n] = rest[left] = (uint32_t)i;
-        n += is_drawn;
-        left += !is_drawn && part[i] <= 1;
+        drawn[n] = (uint32_t)i;
+        n += pair[i] != TREE_NOT_DRAWN;
     }
-    *others = left;
     return n;
 }
 #endif
@@ -278,12 +274,128 @@ static void loop_add_leaves(const TreeAddLeaves *job, int64_t from, int64_t to)
         job->margin[i] += job->part[i] <= 1 ? job->value[job->leaf[i]] : 0;
 }
 
+/* ---- a tree's leaves ---- */
+
+static inline WalkNode walk_node(const TreeWalk *job, int node)
+{
+    if (job->feature[node] < 0)
+        return (WalkNode){.column = job->bins->column};
+    uint8_t shift = job->missing_right[node] ? 1 : 0;
+    int least = job->bin[node] - shift + 1;
+    return (WalkNode){.column = job->bins->column + job->feature[node] * job->bins->pitch,
+                      .live = least < CELL_BINS ? UINT64_MAX : 0,
+                      .least = (uint8_t)least,
+                      .shift = shift};
+}
+
+#ifdef HAVE_GOES
+/* 64 rows at a time: a row is a bit, so a node costs one compare of 64 bins and two operations on a word. walk_goes and
+ * walk_write are the including file's. */
+enum { WALK_ALL_NODES = 8, WALK_MOST = (1 << WALK_ALL_NODES) - 1, WALK_AHEAD = 512 };
+
+/* All nodes of a tree that is not deep: rows [node] in heap order. No branch depends on the data. */
+static void walk_all(const WalkNode *node, int depth, int64_t at, uint64_t *right)
+{
+    uint64_t rows[2 * WALK_MOST + 1];
+    rows[0] = UINT64_MAX;
+    for (int level = 0; level < depth; level++) {
+        uint64_t bits = 0;
+        for (int k = (1 << level) - 1; k < (2 << level) - 1; k++) {
+            uint64_t goes = walk_goes(&node[k], at), here = rows[k];
+            rows[2 * k + 1] = here & ~goes;
+            rows[2 * k + 2] = here & goes;
+            bits |= here & goes;
+        }
+        right[level] = bits;
+    }
+}
+
+/* Only the nodes of a deep tree that hold a row: at most 64 a level. */
+static void walk_held(const TreeWalk *job, int64_t at, uint64_t *right)
+{
+    struct {
+        int node, level;
+        uint64_t rows;
+    } open[32] = {{0, 0, UINT64_MAX}};
+    memset(right, 0, (size_t)job->depth * sizeof *right);
+    for (int n = 1; n > 0;) {
+        int node = open[n - 1].node, level = open[n - 1].level;
+        uint64_t here = open[--n].rows;
+        WalkNode asks = walk_node(job, node);
+        uint64_t goes = here & walk_goes(&asks, at);
+        right[level] |= goes;
+        if (level + 1 == job->depth)
+            continue;
+        if (goes) {
+            open[n].node = 2 * node + 2, open[n].level = level + 1;
+            open[n++].rows = goes;
+        }
+        if (here & ~goes) {
+            open[n].node = 2 * node + 1, open[n].level = level + 1;
+            open[n++].rows = here & ~goes;
+        }
+    }
+}
+
+/* The columns that nodes read, each once: more streams than a processor follows by itself. */
+static int walk_columns(const WalkNode *node, int nodes, const uint8_t **column)
+{
+    int n = 0;
+    for (int k = 0; k < nodes; k++) {
+        int i = 0;
+        while (i < n && column[i] != node[k].column)
+            i++;
+        column[n] = node[k].column;
+        n += i == n && node[k].live;
+    }
+    return n;
+}
+
+static void loop_walk(const TreeWalk *job, int64_t from, int64_t to)
+{
+    WalkNode node[WALK_MOST];
+    const uint8_t *column[WALK_MOST];
+    uint64_t right[16];
+    bool all = job->symmetric || job->depth <= WALK_ALL_NODES;
+    int nodes = job->symmetric ? job->depth : (1 << job->depth) - 1;
+    for (int k = 0; k < nodes && all; k++)
+        node[k] = walk_node(job, k);
+    int columns = all ? walk_columns(node, nodes, column) : 0;
+    for (int64_t at = from; at < to; at += 64) {
+        for (int c = 0; c < columns; c++)
+            __builtin_prefetch(column[c] + at + WALK_AHEAD);
+        if (job->symmetric)
+            for (int level = 0; level < job->depth; level++)
+                right[level] = walk_goes(&node[level], at);
+        else if (all)
+            walk_all(node, job->depth, at, right);
+        else
+            walk_held(job, at, right);
+        walk_write(right, job->depth, job->leaf + at, to - at < 64 ? (int)(to - at) : 64);
+    }
+}
+#else
+static void loop_walk(const TreeWalk *job, int64_t from, int64_t to)
+{
+    for (int64_t i = from; i < to; i++) {
+        int leaf = 0, at = 0;
+        for (int level = 0; level < job->depth; level++) {
+            WalkNode node = walk_node(job, job->symmetric ? level : at);
+            int right = node.live && (uint8_t)(node.column[i] - node.shift) >= node.least;
+            leaf = 2 * leaf + right;
+            at = 2 * at + 1 + right;
+        }
+        job->leaf[i] = (uint16_t)leaf;
+    }
+}
+#endif
+
 /* The table of the file that includes this. */
 #define LOOPS_TABLE(isa, whole)                                                                                        \
     {                                                                                                                  \
         .name = isa, .bin = loop_bin, .sizes = loop_sizes, .gradients = loop_gradients, .list = loop_list,             \
         .fixed_gradients = loop_fixed_gradients, .count = loop_count, .flush = loop_flush, .scores = loop_scores,      \
-        .partition = loop_partition, .add_leaves = loop_add_leaves, .margins = whole                                   \
+        .partition = loop_partition, .add_leaves = loop_add_leaves, .walk = loop_walk, .margins = whole                \
     }
 
 #endif

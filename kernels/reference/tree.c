@@ -78,16 +78,11 @@ static void list(const DeviceContext *context, const TreeListing *job)
 {
     (void)context;
     for (int s = 0; s < job->shards; s++) {
-        int64_t at = job->from[s], begin = at;
+        int64_t at = job->from[s];
         for (int64_t i = job->from[s]; i < job->from[s + 1]; i++)
             if (job->pair[i] != TREE_NOT_DRAWN)
                 job->index[at++] = (uint32_t)i;
-        job->learn[s] = (TreeSegment){.begin = begin, .count = at - begin};
-        begin = at;
-        for (int64_t i = job->from[s]; i < job->from[s + 1]; i++)
-            if (job->pair[i] == TREE_NOT_DRAWN && job->part[i] <= 1)
-                job->index[at++] = (uint32_t)i;
-        job->carry[s] = (TreeSegment){.begin = begin, .count = at - begin};
+        job->segment[s] = (TreeSegment){.begin = job->from[s], .count = at - job->from[s]};
     }
 }
 
@@ -215,19 +210,6 @@ static void partition(const DeviceContext *context, const TreePartition *job)
     }
 }
 
-static void assign(const DeviceContext *context, const TreeAssign *job)
-{
-    (void)context;
-    for (int c = 0; c < job->cuts; c++) {
-        const TreeCut *cut = &job->cut[c];
-        for (int64_t i = cut->segment.begin; i < cut->segment.begin + cut->segment.count; i++) {
-            uint32_t row = job->index[i];
-            bool right = cut->feature >= 0 && goes_right(job->bins, cut, row);
-            job->leaf[row] = (uint16_t)(job->first[c] + right);
-        }
-    }
-}
-
 static void leaf_sums(const DeviceContext *context, const TreeLeafSums *job)
 {
     double scale = (double)((int64_t)1 << job->shift);
@@ -280,7 +262,6 @@ static const TreeOps tree_ops = {
     .best_splits = best_splits,
     .level_scores = level_scores,
     .partition = partition,
-    .assign = assign,
     .leaf_sums = leaf_sums,
     .add_leaves = add_leaves,
     .walk = walk,

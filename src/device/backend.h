@@ -14,7 +14,7 @@
 
 #include "device/tree_math.h"
 
-enum { DEVICE_ABI = 2 };
+enum { DEVICE_ABI = 3 };
 
 /* ---- trees: what lies in memory ---- */
 
@@ -104,16 +104,13 @@ typedef struct TreeGradients {
     TreePair *pair;       /* [n] */
 } TreeGradients;
 
-/* The rows of a tree in shards, consecutive stretches that begin at from[s]: of each first those drawn (learn[s]), then
- * the other rows of train and valid (carry[s]), both ascending. */
+/* The drawn rows of a tree in shards, consecutive stretches that begin at from[s], ascending. */
 typedef struct TreeListing {
     const TreePair *pair;
-    const uint8_t *part;
     int shards;
-    const int64_t *from;        /* [shards + 1] */
-    uint32_t *index;            /* shard s from from[s] on */
-    uint32_t *scratch;          /* as long as index */
-    TreeSegment *learn, *carry; /* out: [shards] */
+    const int64_t *from;  /* [shards + 1] */
+    uint32_t *index;      /* shard s from from[s] on, TREE_PAD entries longer than the rows */
+    TreeSegment *segment; /* out: [shards] */
 } TreeListing;
 
 /* out[j][k][b] = sums over the rows of the segments of node k. Overwritten. */
@@ -180,16 +177,6 @@ typedef struct TreePartition {
     TreeCut *cut;
     int cuts;
 } TreePartition;
-
-/* leaf[row] of the rows of each segment: a leaf, or first + 1 where the row goes right. cut.feature -1: all `first`. */
-typedef struct TreeAssign {
-    const TreeBins *bins;
-    const uint32_t *index;
-    const TreeCut *cut;
-    const int32_t *first; /* [cuts] */
-    int cuts;
-    uint16_t *leaf; /* [N] */
-} TreeAssign;
 
 /* sum[leaf][3] += g, h in counts of 2^-shift (each row's rounded to nearest), rows; of the rows in train. */
 typedef struct TreeLeafSums {
@@ -301,7 +288,6 @@ struct TreeOps {
      * a side adds its own score instead). parent: += the nodes' own scores. */
     void (*level_scores)(const DeviceContext *context, const TreeScores *job, double *total, double *parent);
     void (*partition)(const DeviceContext *context, const TreePartition *job);
-    void (*assign)(const DeviceContext *context, const TreeAssign *job);
     void (*leaf_sums)(const DeviceContext *context, const TreeLeafSums *job);
     void (*add_leaves)(const DeviceContext *context, const TreeAddLeaves *job);
     void (*walk)(const DeviceContext *context, const TreeWalk *job);

@@ -13,17 +13,11 @@
         (b) = swap;                                                                                                    \
     } while (0)
 
-/* The root: each shard's rows in order, first those drawn, then the others of train and valid. */
+/* The root: each shard's drawn rows in order. */
 static void list_rows(TreesTraining *t)
 {
-    TreeListing job = {.pair = t->pair,
-                       .part = t->rows.part,
-                       .shards = t->shards,
-                       .from = t->shard_from,
-                       .index = t->index,
-                       .scratch = t->scratch,
-                       .learn = t->learn,
-                       .carry = t->carry};
+    TreeListing job = {
+        .pair = t->pair, .shards = t->shards, .from = t->shard_from, .index = t->index, .segment = t->learn};
     t->ops->list(t->context, &job);
     t->nodes = 1;
     t->node[0] = (TreesNode){.place = 0};
@@ -96,36 +90,13 @@ static int place_of(const TreesTraining *t, int level, int k)
     return t->options.growth == TREES_SYMMETRIC ? level : (1 << level) - 1 + t->node[k].place;
 }
 
-/* Every row of the nodes that end here gets its leaf: place shifted to where it lies at full depth. Rows of a node that
- * splits at the last level go on by one. */
-static void assign_leaves(TreesTraining *t, int level, bool last)
-{
-    int cuts = 0;
-    for (int k = 0; k < t->nodes; k++) {
-        bool splits = t->split[k].score > 0;
-        if (splits && !last)
-            continue;
-        for (int s = 0; s < 2 * t->shards; s++) {
-            const TreeSegment *of = s < t->shards ? &t->learn[k * t->shards + s] : &t->carry[(k - 1) * t->shards + s];
-            if (of->count == 0)
-                continue;
-            t->cut[cuts] = trees_cut(&t->split[k], of);
-            t->cut_first[cuts++] = t->node[k].place << (t->options.depth - level);
-        }
-    }
-    TreeAssign job = {
-        .bins = &t->bins, .index = t->index, .cut = t->cut, .first = t->cut_first, .cuts = cuts, .leaf = t->leaf};
-    t->ops->assign(t->context, &job);
-}
-
 /* Splits the rows of this rank; the next level's nodes, with their rows over all ranks. */
 static void split_rows(TreesTraining *t, const Comm *comm)
 {
     int cuts = 0, next = 0, shards = t->shards;
     for (int k = 0; k < t->nodes; k++)
-        for (int s = 0; s < 2 * shards && t->split[k].score > 0; s++)
-            t->cut[cuts++] =
-                trees_cut(&t->split[k], s < shards ? &t->learn[k * shards + s] : &t->carry[(k - 1) * shards + s]);
+        for (int s = 0; s < shards && t->split[k].score > 0; s++)
+            t->cut[cuts++] = trees_cut(&t->split[k], &t->learn[k * shards + s]);
     TreePartition job = {.bins = &t->bins, .index = t->index, .scratch = t->scratch, .cut = t->cut, .cuts = cuts};
     t->ops->partition(t->context, &job);
     cuts = 0;
@@ -133,16 +104,14 @@ static void split_rows(TreesTraining *t, const Comm *comm)
         if (!(t->split[k].score > 0))
             continue;
         t->exchange[next] = t->exchange[next + 1] = 0;
-        for (int s = 0; s < 2 * shards; s++) {
+        for (int s = 0; s < shards; s++) {
             const TreeCut *cut = &t->cut[cuts++];
-            TreeSegment *to = s < shards ? &t->next_learn[next * shards + s] : &t->next_carry[(next - 1) * shards + s];
+            TreeSegment *to = &t->next_learn[next * shards + s];
             to[0] = (TreeSegment){.begin = cut->segment.begin, .count = cut->left};
             to[shards] =
                 (TreeSegment){.begin = cut->segment.begin + cut->left, .count = cut->segment.count - cut->left};
-            if (s < shards) {
-                t->exchange[next] += to[0].count;
-                t->exchange[next + 1] += to[shards].count;
-            }
+            t->exchange[next] += to[0].count;
+            t->exchange[next + 1] += to[shards].count;
         }
         t->next_node[next].place = 2 * t->node[k].place;
         t->next_node[next + 1].place = 2 * t->node[k].place + 1;
@@ -188,7 +157,6 @@ static dp_status go_down(TreesTraining *t, const Comm *comm)
     SWAP(int64_t *, t->now, t->next);
     SWAP(size_t, t->now_room, t->next_room);
     SWAP(TreeSegment *, t->learn, t->next_learn);
-    SWAP(TreeSegment *, t->carry, t->next_carry);
     SWAP(TreesNode *, t->node, t->next_node);
     t->nodes = 2 * pairs;
     return DP_OK;
@@ -218,13 +186,25 @@ static dp_status grow_levels(TreesTraining *t, const Comm *comm)
             for (int k = 0; k < t->nodes; k++)
                 trees_note_split(t, &t->split[k], place_of(t, level, k));
         }
-        assign_leaves(t, level, level == depth - 1 || !splits);
         if (!splits || level == depth - 1)
             break;
         split_rows(t, comm);
         DP_TRY(go_down(t, comm));
     }
     return DP_OK;
+}
+
+/* The leaf of every row of this rank, drawn or not: a walk of the tree costs less than taking all rows along. */
+static void find_rows_leaves(TreesTraining *t)
+{
+    TreeWalk job = {.bins = &t->bins,
+                    .symmetric = t->options.growth == TREES_SYMMETRIC,
+                    .depth = t->draft.depth,
+                    .feature = t->draft.feature,
+                    .bin = t->draft.bin,
+                    .missing_right = t->draft.missing_right,
+                    .leaf = t->leaf};
+    t->ops->walk(t->context, &job);
 }
 
 dp_status trees_grow(TreesTraining *t, int tree, bool *grew, const Comm *comm)
@@ -245,5 +225,7 @@ dp_status trees_grow(TreesTraining *t, int tree, bool *grew, const Comm *comm)
     list_rows(t);
     DP_TRY(t->options.growth == TREES_LEAFWISE ? trees_grow_leaves(t, comm) : grow_levels(t, comm));
     *grew = t->draft.depth > 0;
+    if (*grew)
+        find_rows_leaves(t);
     return DP_OK;
 }

@@ -4,7 +4,7 @@
 
 #include "trees/trees_priv.h"
 
-/* A leaf so far. Slot k of the lists of rows (learn, carry) is leaf k. */
+/* A leaf so far. Slot k of the lists of rows is leaf k. */
 struct TreesLeaf {
     int32_t place; /* 0 .. 2^level - 1 */
     int level;
@@ -74,19 +74,17 @@ static void split_rows(TreesTraining *t, int from, int to, int64_t *rows, const 
 {
     const int shards = t->shards;
     rows[0] = rows[1] = 0;
-    for (int s = 0; s < 2 * shards; s++)
-        t->cut[s] = trees_cut(&t->open[from].split,
-                              s < shards ? &t->learn[from * shards + s] : &t->carry[from * shards + s - shards]);
-    TreePartition job = {.bins = &t->bins, .index = t->index, .scratch = t->scratch, .cut = t->cut, .cuts = 2 * shards};
+    for (int s = 0; s < shards; s++)
+        t->cut[s] = trees_cut(&t->open[from].split, &t->learn[from * shards + s]);
+    TreePartition job = {.bins = &t->bins, .index = t->index, .scratch = t->scratch, .cut = t->cut, .cuts = shards};
     t->ops->partition(t->context, &job);
-    for (int s = 0; s < 2 * shards; s++) {
+    for (int s = 0; s < shards; s++) {
         const TreeCut *cut = &t->cut[s];
-        TreeSegment *lists = s < shards ? t->learn : t->carry;
-        lists[from * shards + s % shards] = (TreeSegment){.begin = cut->segment.begin, .count = cut->left};
-        lists[to * shards + s % shards] =
-            (TreeSegment){.begin = cut->segment.begin + cut->left, .count = cut->segment.count - cut->left};
-        rows[0] += s < shards ? cut->left : 0;
-        rows[1] += s < shards ? cut->segment.count - cut->left : 0;
+        int64_t right = cut->segment.count - cut->left;
+        t->learn[from * shards + s] = (TreeSegment){.begin = cut->segment.begin, .count = cut->left};
+        t->learn[to * shards + s] = (TreeSegment){.begin = cut->segment.begin + cut->left, .count = right};
+        rows[0] += cut->left;
+        rows[1] += right;
     }
     comm_sum_i64(comm, rows, 2);
 }
@@ -113,25 +111,6 @@ static void build_pair(TreesTraining *t, const TreesLeaf *old, const int *half, 
                         .sibling = &sibling,
                         .siblings = 1};
     t->ops->siblings(t->context, &job);
-}
-
-/* Every row of every leaf gets its place at full depth. */
-static void assign_rows(TreesTraining *t, int leaves)
-{
-    const TreeSplit none = {0, 0};
-    int cuts = 0;
-    for (int k = 0; k < leaves; k++)
-        for (int s = 0; s < 2 * t->shards; s++) {
-            const TreeSegment *of =
-                s < t->shards ? &t->learn[k * t->shards + s] : &t->carry[k * t->shards + s - t->shards];
-            if (of->count == 0)
-                continue;
-            t->cut[cuts] = trees_cut(&none, of);
-            t->cut_first[cuts++] = t->open[k].place << (t->options.depth - t->open[k].level);
-        }
-    TreeAssign job = {
-        .bins = &t->bins, .index = t->index, .cut = t->cut, .first = t->cut_first, .cuts = cuts, .leaf = t->leaf};
-    t->ops->assign(t->context, &job);
 }
 
 dp_status trees_grow_leaves(TreesTraining *t, const Comm *comm)
@@ -161,6 +140,5 @@ dp_status trees_grow_leaves(TreesTraining *t, const Comm *comm)
         build_pair(t, &old, half, rows, leaves - 1, comm);
         find_splits(t, &t->open[half[0]], &t->open[half[1]], comm);
     }
-    assign_rows(t, leaves);
     return DP_OK;
 }

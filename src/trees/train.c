@@ -90,14 +90,11 @@ static dp_status take_memory(TreesTraining *t, const Comm *comm)
     for (size_t s = 0; s <= shards; s++)
         t->shard_from[s] = m->n * (int64_t)s / (int64_t)shards;
     DP_TRY(dp_new(&t->learn, nodes * shards));
-    DP_TRY(dp_new(&t->carry, nodes * shards));
     DP_TRY(dp_new(&t->next_learn, nodes * shards));
-    DP_TRY(dp_new(&t->next_carry, nodes * shards));
     DP_TRY(dp_new(&t->segment, nodes * shards));
     DP_TRY(dp_new(&t->node, nodes));
     DP_TRY(dp_new(&t->next_node, nodes));
-    DP_TRY(dp_new(&t->cut, 2 * nodes * shards));
-    DP_TRY(dp_new(&t->cut_first, 2 * nodes * shards));
+    DP_TRY(dp_new(&t->cut, nodes * shards));
     DP_TRY(dp_new(&t->split, nodes));
     DP_TRY(dp_new(&t->sibling, nodes));
     DP_TRY(dp_new(&t->exchange, 2 * nodes));
@@ -192,43 +189,23 @@ void trees_training_free(TreesTraining **training)
     TreesTraining *t = *training;
     if (t) {
         t->ops->drop(t->context, t->bins.kept);
-        void *const owned[] = {&t->block,
-                               &t->margin,
-                               &t->pair,
-                               &t->leaf,
-                               &t->index,
-                               &t->scratch,
-                               &t->learn,
-                               &t->carry,
-                               &t->next_learn,
-                               &t->next_carry,
-                               &t->segment,
-                               &t->node,
-                               &t->next_node,
-                               &t->cut,
-                               &t->cut_first,
-                               &t->split,
-                               &t->sibling,
-                               &t->exchange,
-                               &t->feature_id,
-                               &t->feature_at,
-                               &t->level_score,
-                               &t->share.first,
-                               &t->share.counts,
-                               &t->leaf_sum,
-                               &t->open,
-                               &t->pool,
-                               &t->draw,
-                               &t->sizes,
-                               &t->shard_from,
-                               &t->leaf_value,
-                               &t->local,
-                               &t->built,
-                               &t->now,
-                               &t->next,
-                               &t->draft.feature,
-                               &t->draft.bin,
-                               &t->draft.missing_right};
+        void *const owned[] = {&t->block,       &t->margin,
+                               &t->pair,        &t->leaf,
+                               &t->index,       &t->scratch,
+                               &t->learn,       &t->next_learn,
+                               &t->segment,     &t->node,
+                               &t->next_node,   &t->cut,
+                               &t->split,       &t->sibling,
+                               &t->exchange,    &t->feature_id,
+                               &t->feature_at,  &t->level_score,
+                               &t->share.first, &t->share.counts,
+                               &t->leaf_sum,    &t->open,
+                               &t->pool,        &t->draw,
+                               &t->sizes,       &t->shard_from,
+                               &t->leaf_value,  &t->local,
+                               &t->built,       &t->now,
+                               &t->next,        &t->draft.feature,
+                               &t->draft.bin,   &t->draft.missing_right};
         for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
             dp_free(owned[i]);
         trees_model_free(&t->model);
@@ -274,7 +251,7 @@ static dp_status grow_model(TreesTraining *t)
 static void add_tree(TreesTraining *t)
 {
     TreesModel *m = &t->model;
-    int depth = t->draft.depth, skip = (int)t->options.depth - depth;
+    int depth = t->draft.depth;
     int nodes = m->growth == TREES_SYMMETRIC ? depth : (1 << depth) - 1;
     int64_t at = t->nodes_used, leaf = t->leaves_used;
     for (int i = 0; i < nodes; i++) {
@@ -284,8 +261,8 @@ static void add_tree(TreesTraining *t)
         m->node_missing_right[at + i] = t->draft.missing_right[i];
     }
     for (int i = 0; i < 1 << depth; i++) {
-        m->leaf[leaf + i] = t->leaf_value[i << skip];
-        m->cover[leaf + i] = t->leaf_sum[3 * (i << skip) + 2];
+        m->leaf[leaf + i] = t->leaf_value[i];
+        m->cover[leaf + i] = t->leaf_sum[3 * i + 2];
     }
     m->tree_depth[m->n_trees] = depth;
     m->node_at[m->n_trees] = at;
@@ -299,7 +276,7 @@ static void add_tree(TreesTraining *t)
 /* Collective. Leaf values from the exact sums of the true gradients of all train rows, drawn or not. */
 static void find_leaves(TreesTraining *t, const Comm *comm)
 {
-    int leaves = 1 << t->options.depth;
+    int leaves = 1 << t->draft.depth;
     double unit = 1.0 / (double)((int64_t)1 << t->shift);
     TreeLeafSums job = {.n = t->rows.n,
                         .margin = t->margin,

@@ -91,15 +91,13 @@ struct TreesTraining {
     uint16_t *leaf;  /* [n] */
     uint32_t *index, *scratch;
 
-    /* Rows of a tree in shards (one a thread); of each shard first those it learns from, then those that only have to
-     * know their leaf. Segments of level nodes: [node][shard]. */
+    /* The rows that a tree learns from, in shards (one a thread). Segments of level nodes: [node][shard]. */
     int shards;
     int64_t *shard_from; /* [shards + 1] */
-    TreeSegment *learn, *carry, *next_learn, *next_carry;
+    TreeSegment *learn, *next_learn;
     TreeSegment *segment; /* of the nodes being built */
     TreesNode *node, *next_node;
     TreeCut *cut;
-    int32_t *cut_first;
     int nodes, nodes_max;
 
     TreesShare share;

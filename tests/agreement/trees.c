@@ -190,33 +190,22 @@ static void do_list(const TreeOps *ops, const DeviceContext *context, const Case
 {
     enum { SHARDS = 4 };
     int64_t n = c->shape.n, from[SHARDS + 1] = {0, n / 3, n / 3, n - n / 5, n};
-    uint32_t *scratch = NULL, *index = NULL;
+    uint32_t *index = NULL;
     TreePair *pair = NULL;
-    TreeSegment learn[SHARDS], carry[SHARDS];
-    assert_ok(dp_new(&scratch, (size_t)n + TREE_PAD));
+    TreeSegment segment[SHARDS];
     assert_ok(dp_new(&index, (size_t)n + TREE_PAD));
     assert_ok(dp_new(&pair, (size_t)n));
     for (int64_t i = 0; i < n; i++)
         pair[i] = draw(507, i) % 3 == 0 ? c->pair[i] : TREE_NOT_DRAWN;
-    TreeListing job = {.pair = pair,
-                       .part = c->part,
-                       .shards = SHARDS,
-                       .from = from,
-                       .index = index,
-                       .scratch = scratch,
-                       .learn = learn,
-                       .carry = carry};
+    TreeListing job = {.pair = pair, .shards = SHARDS, .from = from, .index = index, .segment = segment};
     ops->list(context, &job);
     for (int s = 0; s < SHARDS; s++) {
-        const TreeSegment *both[2] = {&learn[s], &carry[s]};
-        for (int k = 0; k < 2; k++) {
-            assert_true(both[k]->begin >= from[s] && both[k]->begin + both[k]->count <= from[s + 1]);
-            size_t size = (size_t)both[k]->count * sizeof *index;
-            memcpy(room(out, sizeof both[k]->count), &both[k]->count, sizeof both[k]->count);
-            memcpy(room(out, size), index + both[k]->begin, size);
-        }
+        const TreeSegment *mine = &segment[s];
+        assert_true(mine->begin == from[s] && mine->begin + mine->count <= from[s + 1]);
+        size_t size = (size_t)mine->count * sizeof *index;
+        memcpy(room(out, sizeof mine->count), &mine->count, sizeof mine->count);
+        memcpy(room(out, size), index + mine->begin, size);
     }
-    dp_free(&scratch);
     dp_free(&index);
     dp_free(&pair);
 }
@@ -325,37 +314,21 @@ static void do_partition(const TreeOps *ops, const DeviceContext *context, const
     dp_free(&scratch);
 }
 
-static void do_assign(const TreeOps *ops, const DeviceContext *context, const Case *c, dp_buf *out)
-{
-    TreeCut cut[2 * MOST_NODES];
-    int32_t first[2 * MOST_NODES];
-    for (int s = 0; s < c->segments; s++) {
-        cut[s] = cut_of(c, s);
-        cut[s].feature = s % 3 == 2 ? -1 : cut[s].feature;
-        first[s] = 2 * s;
-    }
-    TreeAssign job = {.bins = &c->bins,
-                      .index = c->index,
-                      .cut = cut,
-                      .first = first,
-                      .cuts = c->segments,
-                      .leaf = room(out, (size_t)c->shape.n * sizeof(uint16_t))};
-    ops->assign(context, &job);
-}
-
 /* Leaves by a walk through a tree whose nodes are drawn. */
-static void walk(const TreeOps *ops, const DeviceContext *context, const Case *c, bool symmetric, uint16_t *leaf)
+static void walk(const TreeOps *ops, const DeviceContext *context, const Case *c, bool symmetric, int depth,
+                 uint16_t *leaf)
 {
-    int32_t feature[15], bin[15];
-    uint8_t missing_right[15];
-    for (int i = 0; i < 15; i++) {
+    enum { NODES = (1 << 11) - 1 };
+    int32_t feature[NODES], bin[NODES];
+    uint8_t missing_right[NODES];
+    for (int i = 0; i < NODES; i++) {
         feature[i] = i % 5 == 3 ? -1 : (int32_t)(draw(700, i) % (uint64_t)c->shape.features);
         bin[i] = (int32_t)(draw(701, i) % (uint64_t)c->shape.bins);
         missing_right[i] = draw(702, i) & 1;
     }
     TreeWalk job = {.bins = &c->bins,
                     .symmetric = symmetric,
-                    .depth = 4,
+                    .depth = depth,
                     .feature = feature,
                     .bin = bin,
                     .missing_right = missing_right,
@@ -365,8 +338,11 @@ static void walk(const TreeOps *ops, const DeviceContext *context, const Case *c
 
 static void do_walk(const TreeOps *ops, const DeviceContext *context, const Case *c, dp_buf *out)
 {
-    walk(ops, context, c, true, room(out, (size_t)c->shape.n * sizeof(uint16_t)));
-    walk(ops, context, c, false, room(out, (size_t)c->shape.n * sizeof(uint16_t)));
+    static const int depths[] = {1, 4, 8, 9, 11}; /* up to 8 levels all nodes are looked at, below only those held */
+    for (size_t i = 0; i < sizeof depths / sizeof *depths; i++) {
+        walk(ops, context, c, true, depths[i], room(out, (size_t)c->shape.n * sizeof(uint16_t)));
+        walk(ops, context, c, false, depths[i], room(out, (size_t)c->shape.n * sizeof(uint16_t)));
+    }
 }
 
 static void do_leaves(const TreeOps *ops, const DeviceContext *context, const Case *c, dp_buf *out)
@@ -375,7 +351,7 @@ static void do_leaves(const TreeOps *ops, const DeviceContext *context, const Ca
     uint16_t *leaf = NULL;
     int32_t value[16];
     assert_ok(dp_new(&leaf, n));
-    walk(backend_reference.trees, context, c, false, leaf);
+    walk(backend_reference.trees, context, c, false, 4, leaf);
     TreeLeafSums sums = {.n = c->shape.n,
                          .margin = c->margin,
                          .label = c->label,
@@ -445,7 +421,6 @@ AGREES(siblings)
 AGREES(best_splits)
 AGREES(level_scores)
 AGREES(partition)
-AGREES(assign)
 AGREES(walk)
 AGREES(leaves)
 
@@ -456,8 +431,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(bin_agrees),       cmocka_unit_test(transpose_agrees),   cmocka_unit_test(sizes_agrees),
         cmocka_unit_test(gradients_agrees), cmocka_unit_test(list_agrees),        cmocka_unit_test(histogram_agrees),
         cmocka_unit_test(siblings_agrees),  cmocka_unit_test(best_splits_agrees), cmocka_unit_test(level_scores_agrees),
-        cmocka_unit_test(partition_agrees), cmocka_unit_test(assign_agrees),      cmocka_unit_test(walk_agrees),
-        cmocka_unit_test(leaves_agrees),
+        cmocka_unit_test(partition_agrees), cmocka_unit_test(walk_agrees),        cmocka_unit_test(leaves_agrees),
     };
     names = argc > 1 ? (const char **)argv + 1 : cpu;
     names_n = argc > 1 ? argc - 1 : 3;
