@@ -121,33 +121,12 @@ static void fill_missing(ValueBuf *value, LakeType type, size_t n)
         ((uint32_t *)data)[i] = 0;
 }
 
-/* The greatest is found among the narrow ones: 16 or 8 of them are compared at once. */
-#define WIDEN(type)                                                                                                    \
-    {                                                                                                                  \
-        const type *x = in;                                                                                            \
-        type most = 0;                                                                                                 \
-        for (size_t i = 0; i < n; i++)                                                                                 \
-            most = x[i] > most ? x[i] : most;                                                                          \
-        for (size_t i = 0; i < n; i++)                                                                                 \
-            out[i] = x[i];                                                                                             \
-        return most;                                                                                                   \
-    }
-
-static uint32_t widen(uint32_t *restrict out, const void *restrict in, size_t n, uint32_t width)
-{
-    if (width == 1)
-        WIDEN(uint8_t)
-    if (width == 2)
-        WIDEN(uint16_t)
-    WIDEN(uint32_t)
-}
-
 static dp_status read_codes(ValueBuf *value, Codec *codec, const Reader *reader, const Stream *s, const char *column,
                             const LakeDict *dict, uint32_t block)
 {
-    DP_TRY(dp_buf_reserve(&codec->spare, (size_t)s->chunk * s->width));
-    DP_TRY(codec_read(codec, reader->fd, reader->index, s, block, codec->spare.data, reader->path));
-    uint32_t most = widen((uint32_t *)(void *)value->data.data, codec->spare.data, s->chunk, s->width);
+    uint32_t most;
+    DP_TRY(codec_read_codes(codec, reader->fd, reader->index, s, block, (uint32_t *)(void *)value->data.data, &most,
+                            reader->path));
     return most < dict->n ? DP_OK : misfit(reader, column, "has codes past its dictionary");
 }
 

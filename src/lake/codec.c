@@ -6,6 +6,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "lake/bits.h"
+
 enum { PLANE_MIN = 8192 };
 
 /* With the width a constant the compiler turns the loops into byte interleaves. */
@@ -44,7 +46,8 @@ void unshuffle_bytes(uint8_t *restrict out, const uint8_t *restrict in, size_t n
 
 bool stream_shuffled(const Stream *stream)
 {
-    return stream->filter != FILTER_NONE && stream->width > 1 && stream->kind != STREAM_DICTIONARY;
+    return (stream->filter == FILTER_ZSTD || stream->filter == FILTER_DEFLATE) && stream->width > 1 &&
+           stream->kind != STREAM_DICTIONARY;
 }
 
 void codec_free(Codec *codec)
@@ -128,6 +131,8 @@ dp_status codec_pack(Codec *codec, const Stream *stream, const void *raw, size_t
         if (compress2(out, &n, raw, size, 1) != Z_OK)
             return no_memory("deflate");
         *stored = n;
+    } else if (stream->filter == FILTER_BITS) {
+        *stored = bits_pack(out, raw, size / stream->width, stream->width, stream->kind == STREAM_LABEL);
     } else {
         memcpy(out, raw, size);
         *stored = size;
@@ -163,6 +168,41 @@ static dp_status read_exactly(int fd, void *out, size_t size, uint64_t at, const
     return DP_OK;
 }
 
+/* The chunk's bytes, checked, in codec->stored; so many as a decoder may look past them stand behind. */
+static dp_status fetch_chunk(Codec *codec, int fd, const Index *index, const Stream *stream, uint32_t c,
+                             const char *path)
+{
+    const Chunk *chunk = &index->chunks[stream->first_chunk + c];
+    DP_TRY(dp_buf_reserve(&codec->stored, (size_t)chunk->stored + BITS_SLACK));
+    DP_TRY(read_exactly(fd, codec->stored.data, chunk->stored, chunk->at, path));
+    if (check_bytes(codec->stored.data, chunk->stored) != chunk->check)
+        return damaged(path, index, stream, c, "does not fit its checksum");
+    return DP_OK;
+}
+
+/* A chunk of bits that was fetched, as bytes (labels: less the least) or codes. */
+static bool expand_bits(Codec *codec, const Stream *stream, size_t stored, void *out)
+{
+    unsigned bits;
+    int64_t low;
+    size_t n = stream->chunk;
+    if (!bits_head(codec->stored.data, stored, n, stream->width, &bits, &low) || (stream->width > 1 && low != 0))
+        return false;
+    if (stream->width == 1) {
+        bits_unpack_8(out, codec->stored.data, n, bits);
+        for (size_t i = 0; low != 0 && i < n; i++)
+            ((uint8_t *)out)[i] = (uint8_t)(((uint8_t *)out)[i] + (uint64_t)low);
+        return true;
+    }
+    uint32_t *code = (uint32_t *)(void *)codec->raw.data;
+    bits_unpack_32(code, codec->stored.data, n, bits, stream->width);
+    for (size_t i = 0; stream->width == 2 && i < n; i++)
+        ((uint16_t *)out)[i] = (uint16_t)code[i];
+    if (stream->width == 4)
+        memcpy(out, code, n * sizeof *code);
+    return true;
+}
+
 /* stored [n] -> out [size], undoing the compression only. */
 static bool inflate_chunk(Codec *codec, const Stream *stream, const char *stored, size_t n, void *out, size_t size)
 {
@@ -182,13 +222,16 @@ dp_status codec_read(Codec *codec, int fd, const Index *index, const Stream *str
         return no_memory("zstd");
     if (stream->filter == FILTER_NONE && chunk->stored != size)
         return damaged(path, index, stream, c, "has another size than it should");
-    DP_TRY(dp_buf_reserve(&codec->stored, chunk->stored));
-    DP_TRY(read_exactly(fd, codec->stored.data, chunk->stored, chunk->at, path));
-    if (check_bytes(codec->stored.data, chunk->stored) != chunk->check)
-        return damaged(path, index, stream, c, "does not fit its checksum");
+    DP_TRY(fetch_chunk(codec, fd, index, stream, c, path));
     if (stream->filter == FILTER_NONE) {
         memcpy(out, codec->stored.data, size);
         return DP_OK;
+    }
+    if (stream->filter == FILTER_BITS) {
+        DP_TRY(dp_buf_reserve(&codec->raw, (size_t)stream->chunk * sizeof(uint32_t)));
+        return expand_bits(codec, stream, chunk->stored, out)
+                   ? DP_OK
+                   : damaged(path, index, stream, c, "has bits that fit no code");
     }
     if (shuffled)
         DP_TRY(dp_buf_reserve(&codec->raw, size));
@@ -197,5 +240,45 @@ dp_status codec_read(Codec *codec, int fd, const Index *index, const Stream *str
         return damaged(path, index, stream, c, "cannot be decompressed");
     if (shuffled)
         unshuffle_bytes(out, plain, size / stream->width, stream->width);
+    return DP_OK;
+}
+
+/* The greatest is found among the narrow ones: 16 or 8 of them are compared at once. */
+#define WIDEN(type)                                                                                                    \
+    {                                                                                                                  \
+        const type *x = in;                                                                                            \
+        type most = 0;                                                                                                 \
+        for (size_t i = 0; i < n; i++)                                                                                 \
+            most = x[i] > most ? x[i] : most;                                                                          \
+        for (size_t i = 0; i < n; i++)                                                                                 \
+            out[i] = x[i];                                                                                             \
+        return most;                                                                                                   \
+    }
+
+static uint32_t widen(uint32_t *restrict out, const void *restrict in, size_t n, uint32_t width)
+{
+    if (width == 1)
+        WIDEN(uint8_t)
+    if (width == 2)
+        WIDEN(uint16_t)
+    WIDEN(uint32_t)
+}
+
+dp_status codec_read_codes(Codec *codec, int fd, const Index *index, const Stream *stream, uint32_t c, uint32_t *out,
+                           uint32_t *most, const char *path)
+{
+    const Chunk *chunk = &index->chunks[stream->first_chunk + c];
+    unsigned bits;
+    int64_t low;
+    if (stream->filter == FILTER_BITS) {
+        DP_TRY(fetch_chunk(codec, fd, index, stream, c, path));
+        if (!bits_head(codec->stored.data, chunk->stored, stream->chunk, stream->width, &bits, &low) || low != 0)
+            return damaged(path, index, stream, c, "has bits that fit no code");
+        *most = bits_unpack_32(out, codec->stored.data, stream->chunk, bits, stream->width);
+        return DP_OK;
+    }
+    DP_TRY(dp_buf_reserve(&codec->spare, (size_t)stream->chunk * stream->width));
+    DP_TRY(codec_read(codec, fd, index, stream, c, codec->spare.data, path));
+    *most = widen(out, codec->spare.data, stream->chunk, stream->width);
     return DP_OK;
 }

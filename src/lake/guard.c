@@ -54,7 +54,7 @@ static bool filters_are_known(hid_t dcpl)
         unsigned flags;
         size_t values = 0;
         H5Z_filter_t id = H5Pget_filter2(dcpl, (unsigned)i, &flags, &values, NULL, 0, NULL, NULL);
-        if (id != H5Z_FILTER_SHUFFLE && id != H5Z_FILTER_DEFLATE && id != 32015)
+        if (id != H5Z_FILTER_SHUFFLE && id != H5Z_FILTER_DEFLATE && id != 32015 && id != H5Z_FILTER_SCALEOFFSET)
             return false;
     }
     return n >= 0;
@@ -80,7 +80,7 @@ static herr_t look_at_dataset(hid_t dataset, const char *name, Looker *looker)
     else if (H5Pget_layout(dcpl) == H5D_VIRTUAL || H5Pget_layout(dcpl) == H5D_LAYOUT_ERROR)
         err = refuse(looker, name, "is a virtual dataset");
     else if (!filters_are_known(dcpl))
-        err = refuse(looker, name, "needs a filter that is not shuffle, deflate or zstd");
+        err = refuse(looker, name, "needs a filter that is not shuffle, scale-offset, deflate or zstd");
     else if (!size_is_likely(space, type, looker->file_bytes))
         err = refuse(looker, name, "claims an absurd number of values");
     if (dcpl >= 0)

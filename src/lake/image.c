@@ -114,6 +114,14 @@ static dp_status put_attributes(const H5 *h5, hid_t object, const ImageStream *i
     return put_fill(h5, object, &is->stream);
 }
 
+/* Without a fill value the filter has none to keep apart from the others. */
+static herr_t set_bits(hid_t dcpl, const Stream *s)
+{
+    return H5Pset_fill_value(dcpl, type_of(s), NULL) < 0
+               ? -1
+               : H5Pset_scaleoffset(dcpl, H5Z_SO_INT, H5Z_SO_INT_MINBITS_DEFAULT);
+}
+
 /* Chunked with our filters; a stream without elements has no chunks. */
 static dp_status layout_of(hid_t dcpl, const Stream *s, const char *name)
 {
@@ -127,6 +135,7 @@ static dp_status layout_of(hid_t dcpl, const Stream *s, const char *name)
     const unsigned level = 1;
     herr_t err = s->filter == FILTER_ZSTD      ? H5Pset_filter(dcpl, ZSTD_FILTER, H5Z_FLAG_MANDATORY, 1, &level)
                  : s->filter == FILTER_DEFLATE ? H5Pset_deflate(dcpl, level)
+                 : s->filter == FILTER_BITS    ? set_bits(dcpl, s)
                                                : 0;
     return err < 0 ? h5_failed("set the filters", name) : DP_OK;
 }

@@ -56,7 +56,8 @@ static dp_status check_stream(const Index *index, const Stream *s, uint64_t file
     if (s->name_at > index->names_size || s->name_size > index->names_size - s->name_at ||
         s->name_size >= STREAM_NAME_MAX)
         return broken(path, "a name lies outside");
-    if (!width_is_good(s) || s->filter > FILTER_DEFLATE || s->zero || s->zero2)
+    if (!width_is_good(s) || s->filter > FILTER_BITS || s->zero || s->zero2 ||
+        (s->filter == FILTER_BITS && s->kind != STREAM_CODE && s->kind != STREAM_LABEL))
         return broken(path, "an unknown kind of stream");
     if (s->first_chunk > index->n_chunks || s->chunks > index->n_chunks - s->first_chunk)
         return broken(path, "chunks lie outside");

@@ -37,7 +37,8 @@ typedef enum StreamKind {
     STREAM_INTEGER     /* i64 */
 } StreamKind;
 
-typedef enum Filter { FILTER_NONE, FILTER_ZSTD, FILTER_DEFLATE } Filter;
+/* FILTER_BITS: bits.c; codes and labels only. */
+typedef enum Filter { FILTER_NONE, FILTER_ZSTD, FILTER_DEFLATE, FILTER_BITS } Filter;
 
 /* As in the file, 40 bytes. */
 typedef struct Stream {
@@ -113,6 +114,9 @@ dp_status codec_pack(Codec *codec, const Stream *stream, const void *raw, size_t
  * [stream->chunk * stream->width]. path: for messages. */
 dp_status codec_read(Codec *codec, int fd, const Index *index, const Stream *stream, uint32_t c, void *out,
                      const char *path);
+/* Local. The same of a stream of codes, widened; *most: the greatest. codec->spare is used. */
+dp_status codec_read_codes(Codec *codec, int fd, const Index *index, const Stream *stream, uint32_t c, uint32_t *out,
+                           uint32_t *most, const char *path);
 /* Local. XXH3-64, seed 0: the check of a chunk. */
 uint64_t check_bytes(const void *data, size_t size);
 uint64_t check_bytes_avx2(const void *data, size_t size);
