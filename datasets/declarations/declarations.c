@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/publish.h"
 #include "base/rng.h"
 #include "goods.h"
 
@@ -486,8 +487,8 @@ int main(int argc, char **argv)
     int code = 0;
     if (wrong) {
         code = usage(wrong);
-    } else if ((mkdir(wish.out, 0777) != 0 && errno != EEXIST) || make_days(w) != DP_OK) {
-        fprintf(stderr, "make-declarations: cannot create %s: %s\n", wish.out, strerror(errno));
+    } else if (dp_make_folders(wish.out) != DP_OK || make_days(w) != DP_OK) {
+        fprintf(stderr, "make-declarations: %s\n", dp_error_last()->text);
         code = 73;
     } else {
         make_codes(w);

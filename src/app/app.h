@@ -25,7 +25,7 @@
 #include "score/score.h"
 #include "train/train.h"
 
-enum { APP_LEFT = 85, APP_INTERRUPTED = 130, APP_WORDS_MAX = 4096 };
+enum { APP_LEFT = 85, APP_INTERRUPTED = 130, APP_READER_LEFT = 141, APP_WORDS_MAX = 1 << 30 };
 
 /* ---- the command line ---- */
 
@@ -77,6 +77,7 @@ typedef struct Command {
     const char *more;  /* a paragraph for its help page */
     const char *examples[3];
     const char *verbs[8]; /* "ls", "show"; none: the command takes no verb */
+    size_t words;         /* it takes at most; 0: one */
     int flags;            /* those that make sense */
     bool work;            /* opens the world */
     dp_status (*run)(App *app);
@@ -93,6 +94,8 @@ bool app_given(const App *app, AppFlag flag);
 dp_status app_verb(const App *app, const char **verb);
 /* Local. Word `at` of the line, or a failure that says what was expected. */
 dp_status app_word(const App *app, const char **word, size_t at, const char *expected);
+/* Local. Fails USAGE when the line has more words than the command takes: "model.depth 7" is no value of a config. */
+dp_status app_words_end(const App *app);
 
 /* ---- words on stderr ---- */
 
@@ -146,8 +149,9 @@ struct App {
     Screen screen;
     dp_log log;
     Comm *comm;
-    bool said; /* the failure was printed already */
-    int exit;  /* 0, APP_LEFT, APP_INTERRUPTED: outcomes */
+    bool said;        /* the failure was printed already */
+    bool reader_left; /* `dipper … | head` has read enough: no failure that wants words */
+    int exit;         /* 0, APP_LEFT, APP_INTERRUPTED: outcomes */
     double started;
     char config_name[512];
 };
@@ -174,6 +178,8 @@ dp_status app_close_run(App *app, Run **run, dp_status st, const char *made);
 void app_print_overrides(const App *app, char *out, size_t room);
 /* Local. The first line of work: run, ranks, threads, device. */
 void app_say_start(App *app, const char *name, const Run *run, int threads, const char *device, const char *more);
+/* Local. The failure of a write to stdout, as errno says; a closed pipe is noted in app->reader_left. */
+dp_status app_stdout_failed(App *app);
 /* Local, rank 0. The result on stdout; fails IO when stdout cannot take it (disk full, closed pipe). */
 dp_status app_print(App *app, const char *format, ...) __attribute__((format(printf, 2, 3)));
 dp_status app_print_bytes(App *app, const char *data, size_t size);

@@ -27,15 +27,22 @@ const AppFlagRow app_flags[] = {
 };
 const size_t app_flags_n = sizeof app_flags / sizeof *app_flags;
 
-/* "model.depth=7": a key in the grammar of configs before the first '='. A file of such a name is given as ./a=b. */
-static bool is_override(const char *word)
+/* The end of a key in the grammar of configs, "model.depth"; NULL: the word does not begin with one. */
+static const char *key_end(const char *word)
 {
     const char *c = word;
     if (!islower((unsigned char)*c))
-        return false;
+        return NULL;
     while (islower((unsigned char)*c) || isdigit((unsigned char)*c) || *c == '.' || *c == '_' || *c == '-')
         c++;
-    return *c == '=';
+    return c;
+}
+
+/* "model.depth=7". A file of such a name is given as ./a=b. */
+static bool is_override(const char *word)
+{
+    const char *end = key_end(word);
+    return end && *end == '=';
 }
 
 static const char *value_slot(AppArgs *args, AppFlag flag, const char *value)
@@ -158,4 +165,18 @@ dp_status app_word(const App *app, const char **word, size_t at, const char *exp
                        app->command->name, app->command->usage);
     *word = app->args.words[at];
     return DP_OK;
+}
+
+dp_status app_words_end(const App *app)
+{
+    const AppArgs *args = &app->args;
+    size_t most = app->command->words ? app->command->words : 1;
+    if (args->n_words <= most)
+        return DP_OK;
+    const char *key = args->words[most], *end = key_end(key);
+    if (args->n_words > most + 1 && strchr(key, '.') && end && !*end)
+        return dp_fail(DP_ERR_USAGE, "app-11", "values of a config are given as key=value; did you mean %s=%s?", key,
+                       args->words[most + 1]);
+    return dp_fail(DP_ERR_USAGE, "app-11", "dipper %s has no use for '%s'; usage: dipper %s %s", app->command->name,
+                   key, app->command->name, app->command->usage);
 }

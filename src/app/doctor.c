@@ -83,23 +83,22 @@ static int try_program(char *const argv[], char *out, size_t room)
 
 /* ---- MPI ---- */
 
-/* The hidden half of the test: `dipper doctor ranks` under a launcher says how many ranks see each other. */
-static dp_status say_ranks(App *app)
-{
-    Comm *world = NULL;
-    DP_TRY(comm_open(&world, NULL));
-    int size = comm_size(world);
-    bool first = comm_rank(world) == 0;
-    comm_close(&world);
-    return first ? app_print(app, "%d\n", size) : DP_OK;
-}
-
-static void find_launcher(Findings *f)
+/* The ranks that a launcher started, or the line that starts some: each is tried by `dipper doctor ranks`. */
+static void find_launcher(Findings *f, const App *app, dp_status world)
 {
     char self[1024] = "", out[64], library[128];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     comm_library(library, sizeof library);
     find(f, false, "mpi", "%s", library);
+    if (world != DP_OK) {
+        find(f, true, "launcher", "%s", dp_error_last()->text);
+        return;
+    }
+    if (comm_size(app->comm) > 1) {
+        find(f, false, "launcher", "%s: these %d ranks see each other, %d of them on this host", run_place().launcher,
+             comm_size(app->comm), comm_local_size(app->comm));
+        return;
+    }
     if (n <= 0)
         return;
     self[n] = '\0';
@@ -266,26 +265,43 @@ static dp_status print_findings(App *app, const Findings *f)
     return DP_OK;
 }
 
+/* Where things lie; false: the site's file is faulty, and what it names is not looked at. */
+static bool find_site(Findings *f, App *app, Place *place)
+{
+    const char *named = getenv("DIPPER_SITE");
+    if (app_place(app, place) != DP_OK)
+        find(f, true, "site", "%s", dp_error_last()->text);
+    else
+        find(f, false, "site", "%s", named && *named ? named : "./dipper-data (DIPPER_SITE is not set)");
+    return f->list[f->n - 1].bad == false;
+}
+
 dp_status app_doctor(App *app)
 {
     Findings f = {.n = 0};
     Place place;
     char library[32];
+    dp_status world = comm_open(&app->comm, &app->log);
     if (app->args.n_words == 1 && strcmp(app->args.words[0], "ranks") == 0)
-        return say_ranks(app);
-    DP_TRY(app_place(app, &place));
+        return world == DP_OK ? app_print(app, "%d\n", comm_size(app->comm)) : world;
+    if (app->screen.off) /* not the first copy */
+        return DP_OK;
     find(&f, false, "dipper", "%s", DIPPER_VERSION);
-    find_launcher(&f);
+    find_launcher(&f, app, world);
+    comm_close(&app->comm); /* the others are done: from here on the first rank is alone */
+    DP_TRY(comm_open_alone(&app->comm, &app->log));
     lake_library(library);
     find(&f, false, "hdf5", "%s", library);
     find_processor(&f);
     find_devices(&f);
     find_cores(&f);
     find_slurm(&f);
-    find_disk(&f, "lake", place.lake);
-    find_disk(&f, "runs", place.runs);
-    find_disk(&f, "models", place.models);
-    find_locks(&f, place.lake);
+    if (find_site(&f, app, &place)) {
+        find_disk(&f, "lake", place.lake);
+        find_disk(&f, "runs", place.runs);
+        find_disk(&f, "models", place.models);
+        find_locks(&f, place.lake);
+    }
     find_clock(&f);
     return print_findings(app, &f);
 }

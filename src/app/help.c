@@ -14,7 +14,7 @@ const dp_help_row app_help[] = {
      "train and evaluate take a model, ingest a table, score a batch."},
     {"app-07", "A command asked for a section that this kind of config does not have. This is a fault of the program.",
      "Please report it."},
-    {"app-08", "The result could not be written: the disk is full, or the reader of the pipe went away.",
+    {"app-08", "The result could not be written to stdout: the disk is full.",
      "Free some space or give --out FILE; what was made before (runs, models, tables) stands."},
     {"app-09", "There is no help page of that name.", "`dipper help` lists the commands; ids look like config-03."},
     {"app-10", "A word of the command line is not one of the values it can have.",

@@ -44,6 +44,8 @@ static dp_status list(App *app, const Place *place)
     }
     if (app_given(app, APP_JSON))
         DP_GO(app_print_json(app, json_incref(all)));
+    else if (names.size == 0)
+        dp_say(comm_log(app->comm), DP_INFO, "none", "no table in %s yet; `dipper ingest` makes one", place->lake);
 done:
     lake_close(&table);
     json_decref(all);
@@ -82,8 +84,9 @@ static dp_status show_head(App *app, const LakeTable *table)
     app_print_day(first, facts.first);
     app_print_day(last, facts.last);
     dp_digest_print(content, &facts.content);
-    DP_TRY(app_print(app, "%s@%lld   %s rows stored, %d columns, %d partitions, %s   %s .. %s\n", facts.name,
-                     (long long)facts.snapshot, rows, schema->n, facts.partitions, bytes, first, last));
+    DP_TRY(app_print(app, "%s@%lld   %s rows stored, %d columns, %d partition%s, %s   %s .. %s\n", facts.name,
+                     (long long)facts.snapshot, rows, schema->n, facts.partitions, facts.partitions == 1 ? "" : "s",
+                     bytes, first, last));
     DP_TRY(app_print(app, "%-9s id %s   time %s   recorded %s\n", "rows", schema->id ? schema->id : "row number",
                      schema->time ? schema->time : "none", schema->recorded ? schema->recorded : "none"));
     DP_TRY(app_print(app, "%-9s %s\n", "content", content));

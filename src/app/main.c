@@ -28,6 +28,7 @@ const Command app_commands[] = {
              "again adds nothing.",
      .examples = {"dipper ingest configs/lake/declarations.yaml declarations-*.csv.gz",
                   "mpirun -n 2 dipper ingest configs/lake/declarations.yaml declarations-*.csv.gz"},
+     .words = APP_WORDS_MAX,
      .flags = APP_DRY_RUN | APP_JSON,
      .work = true,
      .run = app_ingest},
@@ -50,6 +51,7 @@ const Command app_commands[] = {
              "all rows and by slice. --against compares with another model on the same rows. "
              "part: the rows of train, valid or test (evaluate.part).",
      .examples = {"dipper evaluate configs/risk.yaml risk:1", "dipper evaluate configs/risk.yaml risk:1 --json"},
+     .words = 2,
      .flags = APP_JSON | APP_AGAINST,
      .work = true,
      .run = app_evaluate},
@@ -74,6 +76,7 @@ const Command app_commands[] = {
      .examples = {"dipper lake show declarations",
                   "dipper lake export declarations --columns hs6,value --where 'value > 1e6' --limit 10"},
      .verbs = {"ls", "show", "verify", "export"},
+     .words = 2,
      .flags = APP_JSON | APP_OUT | APP_FORMAT | APP_COLUMNS | APP_WHERE | APP_AT | APP_LIMIT | APP_QUARANTINE,
      .run = app_lake},
     {.name = "run",
@@ -85,6 +88,7 @@ const Command app_commands[] = {
              "leaves (85). rm: removes the folder of a run that is not running.",
      .examples = {"dipper run ls --limit 5", "dipper run show"},
      .verbs = {"ls", "show", "diff", "stop", "rm"},
+     .words = 3,
      .flags = APP_JSON | APP_LIMIT | APP_DRY_RUN,
      .run = app_run},
     {.name = "model",
@@ -95,6 +99,7 @@ const Command app_commands[] = {
              "chain and the digest of each version.",
      .examples = {"dipper model show risk", "dipper model export risk --format onnx --out risk.onnx"},
      .verbs = {"ls", "show", "export", "verify"},
+     .words = 2,
      .flags = APP_JSON | APP_OUT | APP_FORMAT | APP_LIMIT,
      .run = app_model},
     {.name = "doctor",
@@ -154,14 +159,15 @@ static dp_status run_command(App *app, int argc, char **argv)
     app->screen.off = !is_first_copy();
     if (app_given(app, APP_HELP))
         return app_help_of(app, app->command);
-    bool probe = app->command->run == app_doctor && app->args.n_words == 1; /* its ranks are counted */
-    if (!app->command->work && !probe && !is_first_copy())
+    DP_TRY(app_words_end(app));
+    bool doctor = app->command->run == app_doctor; /* opens the world itself: it tells what is wrong with it */
+    if (!app->command->work && !doctor && !is_first_copy())
         return DP_OK; /* one answer, however many copies a launcher started */
     DP_TRY(app_kinds_build(&app->kinds));
     if (app->command->work) {
         DP_TRY(run_catch_signals());
         DP_TRY(comm_open(&app->comm, &app->log));
-    } else {
+    } else if (!doctor) {
         DP_TRY(comm_open_alone(&app->comm, &app->log));
     }
     return app->command->run(app);
@@ -185,15 +191,15 @@ int main(int argc, char **argv)
     screen_open(&app.screen, 0);
     app.screen.off = !is_first_copy();
     app.log = screen_log(&app.screen);
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, with its message */
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write: what is under way ends in order */
     dp_status st = find_and_run(&app, argc, argv);
     if (st == DP_OK && fflush(stdout) != 0)
-        st = dp_fail(DP_ERR_IO, "app-08", "cannot write the result to stdout: %s", strerror(errno));
-    if (st != DP_OK && !app.said)
+        st = app_stdout_failed(&app);
+    if (st != DP_OK && !app.said && !app.reader_left)
         screen_error(&app.screen, dp_error_last());
     screen_clear(&app.screen);
     comm_close(&app.comm);
     app_kinds_free(&app.kinds);
     app_args_free(&app.args);
-    return st != DP_OK ? (int)st : app.exit;
+    return app.reader_left ? APP_READER_LEFT : st != DP_OK ? (int)st : app.exit;
 }

@@ -32,6 +32,9 @@ static dp_status list(App *app, const Place *place)
     }
     if (app_given(app, APP_JSON))
         DP_GO(app_print_json(app, json_incref(all)));
+    else if (n == 0)
+        dp_say(comm_log(app->comm), DP_INFO, "none", "no %s in %s yet; `dipper train` makes one", name ? name : "model",
+               place->models);
 done:
     json_decref(all);
     dp_free(&rows);
@@ -206,8 +209,8 @@ static dp_status verify(App *app, const Place *place)
         if (versions == 0)
             continue;
         DP_GO(registry_verify(place->models, rows[i].name, &acts));
-        DP_GO(app_print(app, "%s: good, %d version%s, %lld acts\n", rows[i].name, versions, versions == 1 ? "" : "s",
-                        (long long)acts));
+        DP_GO(app_print(app, "%s: good, %d version%s, %lld act%s\n", rows[i].name, versions, versions == 1 ? "" : "s",
+                        (long long)acts, acts == 1 ? "" : "s"));
     }
 done:
     dp_free(&rows);

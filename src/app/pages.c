@@ -156,15 +156,14 @@ static const char formats[] =
     "run       a folder: config.yaml (resolved, with origins), metrics.jsonl, log, state.json, checkpoints\n"
     "out       dipper lake export TABLE --format csv | jsonl; each command's --json\n"
     "exit      0 done, 2 usage, 65 bad data, 66 no input, 70 internal, 73 cannot create, 74 I/O, 75 try\n"
-    "          again, 77 not allowed, 78 bad config, 85 saved and left (start again), 130 interrupted\n";
+    "          again, 77 not allowed, 78 bad config, 85 saved and left (start again), 130 interrupted,\n"
+    "          141 the reader of the pipe left\n";
 
 dp_status app_help_command(App *app)
 {
     dp_buf text = {0};
     if (app->args.n_words == 0)
         return app_help_overview(app);
-    if (app->args.n_words > 1)
-        return dp_fail(DP_ERR_USAGE, "app-11", "dipper help takes one word, not %zu", app->args.n_words);
     const char *word = app->args.words[0];
     const Command *command = app_command(word);
     if (command)

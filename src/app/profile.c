@@ -36,7 +36,8 @@ static void print_about(char *out, size_t room, const LakeProfile *p, LakeType t
         snprintf(out, room, "%.1f bytes each", (double)p->bytes / (double)known);
     } else {
         dp_count_print(a, p->distinct);
-        snprintf(out, room, "%s values   most often %s, %.1f %%", a, p->n_top > 0 ? p->top[0].text : "-",
+        snprintf(out, room, "%s value%s   most often %s, %.1f %%", a, p->distinct == 1 ? "" : "s",
+                 p->n_top > 0 ? p->top[0].text : "-",
                  p->n_top > 0 ? 100.0 * (double)p->top[0].rows / (double)known : 0.0);
     }
 }

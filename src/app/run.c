@@ -46,6 +46,8 @@ static dp_status list(App *app, const Place *place)
     }
     if (app_given(app, APP_JSON))
         DP_GO(app_print_json(app, json_incref(all)));
+    else if (n == 0)
+        dp_say(comm_log(app->comm), DP_INFO, "none", "no run in %s yet; work (dipper help) makes one", place->runs);
 done:
     json_decref(all);
     dp_free(&rows);

@@ -112,6 +112,14 @@ static void say_end(Night *n, double seconds)
     dp_duration_print(took, dp_clock_seconds() - n->app->started);
     dp_say(n->log, DP_INFO, "scored", "%s rows in %lld block%s, %lld of them done before", rows,
            (long long)n->result.blocks, n->result.blocks == 1 ? "" : "s", (long long)n->result.blocks_before);
+    if (n->result.rows == 0 && *n->wanted.where) {
+        char first[32], last[32];
+        LakeFacts facts = lake_facts(n->table);
+        app_print_day(first, facts.first);
+        app_print_day(last, facts.last);
+        dp_say(n->log, DP_WARN, "empty", "no row of %s (%s .. %s) fits; data.day=latest takes its last day", facts.name,
+               first, last);
+    }
     say_top(n);
     dp_say(n->log, DP_INFO, "time", "%s   %s rows/s   peak %s a rank", took, rate, peak);
     dp_say(n->log, DP_INFO, "made", "%s%s", n->made,

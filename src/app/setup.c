@@ -170,13 +170,19 @@ dp_status app_close_run(App *app, Run **run, dp_status st, const char *made)
     return st == DP_OK ? closed : dp_fail_as(&error);
 }
 
+dp_status app_stdout_failed(App *app)
+{
+    app->reader_left = errno == EPIPE;
+    return dp_fail(DP_ERR_IO, "app-08", "cannot write the result to stdout: %s", strerror(errno));
+}
+
 dp_status app_print_bytes(App *app, const char *data, size_t size)
 {
     if (app->comm && comm_rank(app->comm) != 0)
         return DP_OK;
     screen_clear(&app->screen);
     if (fwrite(data, 1, size, stdout) != size)
-        return dp_fail(DP_ERR_IO, "app-08", "cannot write the result to stdout: %s", strerror(errno));
+        return app_stdout_failed(app);
     return DP_OK;
 }
 

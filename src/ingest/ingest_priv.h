@@ -60,8 +60,8 @@ typedef struct IngestTimeFormat {
 } IngestTimeFormat;
 /* false: *wrong is the part that is not understood. */
 bool ingest_time_compile(IngestTimeFormat *format, const char *text, const char **wrong);
-bool ingest_time_read(int64_t *time, const char *text, size_t size, const IngestTimeFormat *format,
-                      const dp_zone *zone, dp_zone_hint *hint);
+bool ingest_time_read(int64_t *time, const char *text, size_t size, const IngestTimeFormat *format, const dp_zone *zone,
+                      dp_zone_hint *hint);
 
 /* ---- numbers ---- */
 

@@ -221,8 +221,8 @@ static bool add_up(int64_t *time, const Clock *c, const dp_zone *zone, dp_zone_h
     return true;
 }
 
-bool ingest_time_read(int64_t *time, const char *text, size_t size, const IngestTimeFormat *format,
-                      const dp_zone *zone, dp_zone_hint *hint)
+bool ingest_time_read(int64_t *time, const char *text, size_t size, const IngestTimeFormat *format, const dp_zone *zone,
+                      dp_zone_hint *hint)
 {
     Clock c = {.year = 1970, .month = 1, .day = 1, .afternoon = -1, .offset = INT64_MIN, .since = INT64_MIN};
     const char *at = text, *end = text + size;

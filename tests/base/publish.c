@@ -87,6 +87,19 @@ static int make(void **state)
     return mkdtemp(folder) ? 0 : -1;
 }
 
+static int clean(void **state)
+{
+    (void)state;
+    char path[300];
+    DIR *dir = opendir(folder);
+    for (struct dirent *e; (e = readdir(dir));) {
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        unlink(path);
+    }
+    closedir(dir);
+    return rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,5 +108,5 @@ int main(void)
         cmocka_unit_test(a_missing_folder_cannot_be_written),
         cmocka_unit_test(files_of_the_dead_are_swept),
     };
-    return cmocka_run_group_tests(tests, make, NULL);
+    return cmocka_run_group_tests(tests, make, clean);
 }

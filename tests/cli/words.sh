@@ -19,6 +19,12 @@ says "did you mean 'show'?"
 fails 2 "$DIPPER" train
 says "a config of kind model"
 fails 2 "$DIPPER" help lake-9999
+# Words that nothing reads would be a value that nobody sees.
+fails 2 "$DIPPER" train configs/risk.yaml model.depth 7
+says "did you mean model.depth=7?"
+fails 2 "$DIPPER" lake show declarations 5
+says "[app-11]"
+fails 2 "$DIPPER" doctor ranks 2
 fails 66 "$DIPPER" check nowhere.yaml
 says "nowhere.yaml"
 fails 66 "$DIPPER" check "$home" # a folder is no config
@@ -55,4 +61,20 @@ says "[app-08]"
 ! grep -q "$(printf '\033')" "$words" || wrong "colours without a terminal"
 "$DIPPER" check configs/risk.yaml --quiet >"$home/out" 2>"$words" || wrong "check failed"
 [ ! -s "$words" ] || wrong "--quiet has words"
+
+# A reader of the pipe that has enough ends the command without a word; "nothing yet" is said, not shown as nothing.
+{ sleep 0.1 && "$DIPPER" help train 2>"$words"; echo $? >code; } | true
+[ "$(cat code)" = 141 ] || wrong "a reader that left: exit $(cat code), not 141"
+[ ! -s "$words" ] || wrong "words to a reader that left"
+for thing in lake run model; do
+	"$DIPPER" $thing ls >out 2>"$words" || wrong "$thing ls of nothing"
+	says " yet"
+	[ ! -s out ] || wrong "$thing ls of nothing: $(cat out)"
+done
+
+# The doctor tells what is wrong with a site and goes on; under a launcher it looks at the ranks that were started.
+DIPPER_SITE=nowhere.yaml "$DIPPER" doctor >out 2>"$words" || wrong "doctor without its site"
+grep -q '^site .*! .*nowhere.yaml' out && grep -q '^clock' out || wrong "doctor without its site: $(cat out)"
+"$MPIEXEC" -n 3 "$DIPPER" doctor >out 2>"$words" || wrong "doctor on 3 ranks"
+[ "$(grep -c '^launcher .*these 3 ranks see each other' out)" -eq 1 ] || wrong "doctor on 3 ranks: $(cat out)"
 exit $failed

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "kinds.h"
 
@@ -328,16 +328,16 @@ static void hostile(const dp_buf *text, const char *id)
 {
     Config *config = NULL;
     size_t n, found = 0;
-    double start = dp_clock_seconds();
+    clock_t start = clock(); /* processor time: a loaded machine is no fault */
     int64_t before = dp_memory_peak();
     assert_ok(config_parse(&config, "bomb.yaml", text->data, text->size, NULL, 0, kinds, 2));
-    double took = dp_clock_seconds() - start;
+    double took = (double)(clock() - start) / CLOCKS_PER_SEC;
     const CfgFault *faults = config_faults(config, &n);
     for (size_t i = 0; i < n; i++)
         found += strcmp(faults[i].id, id) == 0;
     assert_true(found > 0);
     assert_true(n <= 200);
-    if (took > 0.5 || dp_memory_peak() - before > INT64_C(32) << 20)
+    if (!CHECK_SANITIZED && (took > 0.5 || dp_memory_peak() - before > INT64_C(32) << 20))
         fail_msg("%s: %.3f s, %lld more bytes", id, took, (long long)(dp_memory_peak() - before));
     config_free(&config);
 }
@@ -395,9 +395,9 @@ static void a_usual_file_is_quick(void **state)
     for (int i = 0; i < 5; i++) {
         Config *config = NULL;
         const char *text = cases[0].text;
-        double start = dp_clock_seconds();
+        clock_t start = clock();
         assert_ok(config_parse(&config, "x.yaml", text, strlen(text), NULL, 0, kinds, 2));
-        double took = dp_clock_seconds() - start;
+        double took = (double)(clock() - start) / CLOCKS_PER_SEC;
         best = took < best ? took : best;
         config_free(&config);
     }

@@ -3,6 +3,7 @@
 # shellcheck source=tests/support/faults.bash
 . "$DIPPER_SOURCE/tests/support/faults.bash" || exit 1
 [ -f "${DIPPER_FAILING:-}" ] || { echo "skipped: no libfailing.so"; exit 77; }
+cp "$DIPPER_FAILING" failing.so # LD_PRELOAD takes a path apart at its blanks
 good_world
 rows 300 2 | file more.csv
 cp -r data base
@@ -41,7 +42,7 @@ for work in ingest train score; do
 			[ -n "${DIPPER_FULL:-}" ] || [ $n -le 2 ] || n=$((n + n / 2))
 			rm -rf data mark && cp -r base data
 			rc=0
-			LD_PRELOAD=$DIPPER_FAILING FAIL_UNDER=$world/data FAIL_CALL=$call FAIL_AT=$n FAIL_MARK=$world/mark \
+			LD_PRELOAD=$world/failing.so FAIL_UNDER=$world/data FAIL_CALL=$call FAIL_AT=$n FAIL_MARK=$world/mark \
 				timeout 60 "$DIPPER" "${command[@]}" >out 2>err </dev/null || rc=$?
 			[ -f mark ] || break
 			gone=$((gone + 1))

@@ -31,6 +31,7 @@ at=()
 # Yesterday has no rows: nothing is wrong, nothing is added but an empty delivery.
 "$DIPPER" score configs/score-night.yaml write.table=empty >out 2>"$words" || wrong "a day without rows failed"
 grep -q "0 rows" "$words" || wrong "not said that there were no rows"
+grep -q "no row of declarations (2023-09-01 .. 2026-08-31) fits" "$words" || wrong "not said which days there are"
 
 # Another table: columns are missing, and one has another type. All are named.
 cat >other.yaml <<'END'

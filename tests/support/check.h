@@ -24,4 +24,16 @@
         assert_string_equal(dp_error_last()->id, (expected_id));                                                       \
     } while (0)
 
+/* Sanitizers take time and memory of their own: figures of both say nothing there. */
+#ifdef __has_feature
+#define CHECK_HAS(feature) __has_feature(feature)
+#else
+#define CHECK_HAS(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || CHECK_HAS(address_sanitizer)
+enum { CHECK_SANITIZED = 1 };
+#else
+enum { CHECK_SANITIZED = 0 };
+#endif
+
 #endif
