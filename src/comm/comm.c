@@ -1,17 +1,9 @@
-#include "comm/comm.h"
+#include "comm_priv.h"
 
 #include <limits.h>
-#include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct Comm {
-    MPI_Comm mpi; /* unused when size is 1 and MPI was not started */
-    int rank, size, local_rank, local_size;
-    bool started; /* MPI was started here */
-    const dp_log *log;
-};
 
 /* One call moves at most this many elements: MPI counts are int. */
 enum { PIECE = 1 << 28 };
@@ -114,7 +106,10 @@ dp_status comm_open(Comm **comm, const dp_log *log)
         comm_close(comm);
         return not_ranks(copies, but);
     }
-    return DP_OK;
+    dp_status st = comm_agree(*comm, dp_new(&(*comm)->room, 2 * COMM_ROOM));
+    if (st != DP_OK)
+        comm_close(comm);
+    return st;
 }
 
 void comm_close(Comm **comm)
@@ -123,6 +118,8 @@ void comm_close(Comm **comm)
         MPI_Comm_free(&(*comm)->mpi);
         MPI_Finalize();
     }
+    if (*comm)
+        dp_free(&(*comm)->room);
     dp_free(comm);
 }
 
@@ -235,22 +232,6 @@ void comm_wait_all(const Comm *comm)
 {
     if (comm->size > 1)
         MPI_Barrier(comm->mpi);
-}
-
-void comm_reduce_scatter_i64(const Comm *comm, const int64_t *values, int64_t *mine, const int *counts)
-{
-    if (comm->size == 1)
-        memcpy(mine, values, (size_t)counts[0] * sizeof *mine);
-    else
-        MPI_Reduce_scatter(values, mine, counts, MPI_INT64_T, MPI_SUM, comm->mpi);
-}
-
-void comm_reduce_scatter_i32(const Comm *comm, const int32_t *values, int32_t *mine, const int *counts)
-{
-    if (comm->size == 1)
-        memcpy(mine, values, (size_t)counts[0] * sizeof *mine);
-    else
-        MPI_Reduce_scatter(values, mine, counts, MPI_INT32_T, MPI_SUM, comm->mpi);
 }
 
 void comm_share(const Comm *comm, void *data, size_t bytes, int root)

@@ -56,9 +56,9 @@ bool comm_any(const Comm *comm, bool mine);
 void comm_wait_all(const Comm *comm);
 
 /* Collective. Sums `values` over ranks and gives this rank the part that starts at the sum of counts[0 .. rank-1].
- * counts [size] is the same on every rank; mine [counts[rank]]. mine must not overlap values. */
-void comm_reduce_scatter_i64(const Comm *comm, const int64_t *values, int64_t *mine, const int *counts);
-void comm_reduce_scatter_i32(const Comm *comm, const int32_t *values, int32_t *mine, const int *counts);
+ * counts [size] is the same on every rank, zeros among them are welcome; mine [counts[rank]] must not overlap values,
+ * whose numbers are used up. */
+void comm_reduce_scatter_i64(const Comm *comm, int64_t *values, int64_t *mine, const int *counts);
 
 /* Collective. Root's bytes to all. */
 void comm_share(const Comm *comm, void *data, size_t bytes, int root);

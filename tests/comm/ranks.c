@@ -1,4 +1,4 @@
-/* RUN np=1,2,4 quick -- collectives, agreement on failures, and sums that no order can change. */
+/* RUN np=1,2,3,4 quick -- collectives, agreement on failures, and sums that no order can change. */
 #include "check.h"
 
 #include <float.h>
@@ -126,13 +126,43 @@ static void samples_cut_evenly(void **state)
     dp_free(&samples);
 }
 
+/* Parts of all sizes, none among them, and longer than what is moved at once. */
+static void parts_are_summed(void **state)
+{
+    (void)state;
+    enum { LONG = 100000 };
+    int size = comm_size(comm), rank = comm_rank(comm), counts[8];
+    for (int round = 0; round < 12; round++) {
+        size_t all = 0, before = 0;
+        for (int r = 0; r < size; r++) {
+            uint64_t kind = dp_random_below(5, (uint64_t)round, (uint64_t)r, 3);
+            counts[r] = kind == 0 ? 0 : (int)dp_random_below(6, (uint64_t)round, (uint64_t)r, kind == 1 ? 9 : LONG);
+            before += r < rank ? (size_t)counts[r] : 0;
+            all += (size_t)counts[r];
+        }
+        int64_t *values = NULL, *mine = NULL;
+        assert_ok(dp_new(&values, all));
+        assert_ok(dp_new(&mine, (size_t)counts[rank]));
+        for (size_t i = 0; i < all; i++)
+            values[i] = (int64_t)dp_random_u64(7, (uint64_t)rank, i) >> 8;
+        comm_reduce_scatter_i64(comm, values, mine, counts);
+        for (int i = 0; i < counts[rank]; i++) {
+            int64_t sum = 0;
+            for (int r = 0; r < size; r++)
+                sum += (int64_t)dp_random_u64(7, (uint64_t)r, before + (size_t)i) >> 8;
+            assert_int_equal(mine[i], sum);
+        }
+        dp_free(&values);
+        dp_free(&mine);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_failure_is_everyones),
-        cmocka_unit_test(blocks_reach_their_rank),
-        cmocka_unit_test(exact_sums_ignore_order),
-        cmocka_unit_test(samples_cut_evenly),
+        cmocka_unit_test(one_failure_is_everyones), cmocka_unit_test(blocks_reach_their_rank),
+        cmocka_unit_test(exact_sums_ignore_order),  cmocka_unit_test(samples_cut_evenly),
+        cmocka_unit_test(parts_are_summed),
     };
     if (comm_open(&comm, NULL) != DP_OK)
         return 1;
