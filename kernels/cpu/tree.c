@@ -58,10 +58,10 @@ static void sizes(const DeviceContext *context, const TreeSizes *job)
 {
     int threads = context->threads;
     memset(job->count, 0, TREE_SIZES * sizeof *job->count);
-#pragma omp parallel for num_threads(threads) if (job->n > PIECE) schedule(static)
+#pragma omp parallel for num_threads(threads) if (job->loss.n > PIECE) schedule(static)
     for (int t = 0; t < threads; t++) {
         int64_t count[TREE_SIZES] = {0};
-        context->cpu->sizes(job, share(job->n, t, threads), share(job->n, t + 1, threads), count);
+        context->cpu->sizes(job, share(job->loss.n, t, threads), share(job->loss.n, t + 1, threads), count);
 #pragma omp critical(tree_sizes)
         for (int k = 0; k < TREE_SIZES; k++)
             job->count[k] += count[k];
@@ -82,9 +82,9 @@ static void list(const DeviceContext *context, const TreeListing *job)
 static void gradients(const DeviceContext *context, const TreeGradients *job)
 {
     int threads = context->threads;
-#pragma omp parallel for num_threads(threads) if (job->n > PIECE) schedule(static)
+#pragma omp parallel for num_threads(threads) if (job->loss.n > PIECE) schedule(static)
     for (int t = 0; t < threads; t++)
-        context->cpu->gradients(job, share(job->n, t, threads), share(job->n, t + 1, threads));
+        context->cpu->gradients(job, share(job->loss.n, t, threads), share(job->loss.n, t + 1, threads));
 }
 
 /* ---- histograms ---- */
@@ -294,7 +294,7 @@ static void sum_rows(const DeviceContext *context, const TreeLeafSums *job, int6
         context->cpu->fixed_gradients(job, at, n, g, h);
         for (int i = 0; i < n; i++) {
             int64_t *leaf = sum + 3 * job->leaf[at + i];
-            int64_t train = -(int64_t)(job->part[at + i] == 0);
+            int64_t train = -(int64_t)(job->loss.part[at + i] == 0);
             leaf[0] += g[i] & train;
             leaf[1] += h[i] & train;
             leaf[2] -= train;
@@ -307,14 +307,14 @@ static void leaf_sums(const DeviceContext *context, const TreeLeafSums *job)
     int threads = job->leaves <= SUM_LEAVES ? context->threads : 1;
     memset(job->sum, 0, (size_t)job->leaves * 3 * sizeof *job->sum);
     if (threads == 1) {
-        sum_rows(context, job, 0, job->n, job->sum);
+        sum_rows(context, job, 0, job->loss.n, job->sum);
         return;
     }
-#pragma omp parallel for num_threads(threads) if (job->n > PIECE) schedule(static)
+#pragma omp parallel for num_threads(threads) if (job->loss.n > PIECE) schedule(static)
     for (int t = 0; t < threads; t++) {
         int64_t sum[3 * SUM_LEAVES];
         memset(sum, 0, (size_t)job->leaves * 3 * sizeof *sum);
-        sum_rows(context, job, share(job->n, t, threads), share(job->n, t + 1, threads), sum);
+        sum_rows(context, job, share(job->loss.n, t, threads), share(job->loss.n, t + 1, threads), sum);
 #pragma omp critical(tree_leaf_sums)
         for (int i = 0; i < 3 * job->leaves; i++)
             job->sum[i] += sum[i];

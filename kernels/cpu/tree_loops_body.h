@@ -39,11 +39,17 @@ static void loop_bin(const float *values, int64_t n, const float *border, int n_
 #endif
 
 /* True gradients of up to CHUNK rows. */
-static void chunk_gradients(const int64_t *margin, const int8_t *label, const double *weight, int n, double *g,
-                            double *h)
+static void chunk_gradients(const TreeLoss *loss, int64_t from, int n, double *g, double *h)
 {
-    double w0 = weight[0], w1 = weight[1];
+    const int64_t *margin = loss->margin + from;
+    const int8_t *label = loss->label + from;
+    double w0 = loss->weight[0], w1 = loss->weight[1];
     double y[CHUNK];
+    if (loss->g) {
+        memcpy(g, loss->g + from, (size_t)n * sizeof *g);
+        memcpy(h, loss->h + from, (size_t)n * sizeof *h);
+        return;
+    }
     for (int i = 0; i < n; i++)
         y[i] = label[i] != 0;
     for (int i = 0; i < n; i++) {
@@ -51,12 +57,21 @@ static void chunk_gradients(const int64_t *margin, const int8_t *label, const do
         g[i] = w * (p - y[i]);
         h[i] = w * (p * (1.0 - p));
     }
+    if (!loss->row_weight)
+        return;
+    const double *row_weight = loss->row_weight + from;
+    for (int i = 0; i < n; i++) {
+        g[i] *= row_weight[i];
+        h[i] *= row_weight[i];
+    }
 }
 
-static void chunk_sizes(const double *g, double scale, int n, uint32_t *size)
+static void chunk_sizes(const double *g, const double *h, double scale, double h_scale, int n, uint32_t *size)
 {
-    for (int i = 0; i < n; i++)
-        size[i] = tree_size((g[i] < 0 ? -g[i] : g[i]) * scale);
+    for (int i = 0; i < n; i++) {
+        double by_g = (g[i] < 0 ? -g[i] : g[i]) * scale, by_h = h[i] * h_scale;
+        size[i] = tree_size(by_g > by_h ? by_g : by_h);
+    }
 }
 
 static void loop_sizes(const TreeSizes *job, int64_t from, int64_t to, int64_t *count)
@@ -65,10 +80,10 @@ static void loop_sizes(const TreeSizes *job, int64_t from, int64_t to, int64_t *
     uint32_t size[CHUNK];
     for (int64_t at = from; at < to; at += CHUNK) {
         int n = to - at < CHUNK ? (int)(to - at) : CHUNK;
-        chunk_gradients(job->margin + at, job->label + at, job->weight, n, g, h);
-        chunk_sizes(g, job->scale, n, size);
+        chunk_gradients(&job->loss, at, n, g, h);
+        chunk_sizes(g, h, job->scale, job->h_scale, n, size);
         for (int i = 0; i < n; i++)
-            count[size[i]] += job->part[at + i] == 0;
+            count[size[i]] += job->loss.part[at + i] == 0;
     }
 }
 
@@ -77,7 +92,7 @@ static void draw_chunk(const TreeDraw *draw, const uint64_t *row, int n, double 
 {
     uint32_t size[CHUNK];
     uint64_t random[CHUNK];
-    chunk_sizes(g, draw->scale, n, size);
+    chunk_sizes(g, h, draw->scale, draw->h_scale, n, size);
     for (int i = 0; i < n; i++)
         random[i] = tree_mix(draw->key, row[i]) >> 11;
     for (int i = 0; i < n; i++) {
@@ -109,8 +124,8 @@ static void loop_gradients(const TreeGradients *job, int64_t from, int64_t to)
     for (int64_t at = from; at < to; at += CHUNK) {
         int n = to - at < CHUNK ? (int)(to - at) : CHUNK;
         const uint64_t *row = job->row + at;
-        const uint8_t *part = job->part + at;
-        chunk_gradients(job->margin + at, job->label + at, job->weight, n, g, h);
+        const uint8_t *part = job->loss.part + at;
+        chunk_gradients(&job->loss, at, n, g, h);
         if (job->draw)
             draw_chunk(job->draw, row, n, g, h, drawn);
         else
@@ -129,11 +144,11 @@ static void loop_gradients(const TreeGradients *job, int64_t from, int64_t to)
 
 static void loop_fixed_gradients(const TreeLeafSums *job, int64_t from, int n, int64_t *g, int64_t *h)
 {
-    double gd[CHUNK], hd[CHUNK], scale = (double)((int64_t)1 << job->shift);
-    chunk_gradients(job->margin + from, job->label + from, job->weight, n, gd, hd);
+    double gd[CHUNK], hd[CHUNK], g_scale = job->g_scale, h_scale = job->h_scale;
+    chunk_gradients(&job->loss, from, n, gd, hd);
     for (int i = 0; i < n; i++) {
-        g[i] = tree_fixed(gd[i], scale);
-        h[i] = tree_fixed(hd[i], scale);
+        g[i] = tree_fixed(gd[i], g_scale);
+        h[i] = tree_fixed(hd[i], h_scale);
     }
 }
 

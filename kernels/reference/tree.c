@@ -30,31 +30,47 @@ static void transpose(const DeviceContext *context, const TreeBins *bins, uint8_
     }
 }
 
-/* Gradient and hessian of the log-loss of one row. */
-static void true_gradient(double *g, double *h, int64_t margin, int label, const double *weight)
+/* Gradient and hessian of one row. */
+static void true_gradient(double *g, double *h, const TreeLoss *loss, int64_t i)
 {
-    double p = tree_sigmoid(tree_margin(margin)), w = weight[label];
+    if (loss->g) {
+        *g = loss->g[i];
+        *h = loss->h[i];
+        return;
+    }
+    int label = loss->label[i] != 0;
+    double p = tree_sigmoid(tree_margin(loss->margin[i])), w = loss->weight[label];
     *g = w * (p - (double)label);
     *h = w * (p * (1.0 - p));
+    if (loss->row_weight) {
+        *g *= loss->row_weight[i];
+        *h *= loss->row_weight[i];
+    }
+}
+
+static uint32_t size_of(double g, double h, double scale, double h_scale)
+{
+    double by_g = fabs(g) * scale, by_h = h * h_scale;
+    return tree_size(by_g > by_h ? by_g : by_h);
 }
 
 static void sizes(const DeviceContext *context, const TreeSizes *job)
 {
     (void)context;
     memset(job->count, 0, TREE_SIZES * sizeof *job->count);
-    for (int64_t i = 0; i < job->n; i++) {
+    for (int64_t i = 0; i < job->loss.n; i++) {
         double g, h;
-        if (job->part[i] != 0)
+        if (job->loss.part[i] != 0)
             continue;
-        true_gradient(&g, &h, job->margin[i], job->label[i] != 0, job->weight);
-        job->count[tree_size(fabs(g) * job->scale)]++;
+        true_gradient(&g, &h, &job->loss, i);
+        job->count[size_of(g, h, job->scale, job->h_scale)]++;
     }
 }
 
 /* Is the row drawn? Then its gradient is made heavier. */
 static bool draw_row(const TreeDraw *draw, uint64_t row, double *g, double *h)
 {
-    uint32_t size = tree_size(fabs(*g) * draw->scale);
+    uint32_t size = size_of(*g, *h, draw->scale, draw->h_scale);
     *g *= draw->times[size];
     *h *= draw->times[size];
     return tree_mix(draw->key, row) >> 11 < draw->below[size];
@@ -63,11 +79,15 @@ static bool draw_row(const TreeDraw *draw, uint64_t row, double *g, double *h)
 static void gradients(const DeviceContext *context, const TreeGradients *job)
 {
     (void)context;
-    for (int64_t i = 0; i < job->n; i++) {
+    for (int64_t i = 0; i < job->loss.n; i++) {
         double g, h;
         uint64_t random = tree_mix(job->key, job->row[i]);
-        true_gradient(&g, &h, job->margin[i], job->label[i] != 0, job->weight);
-        bool drawn = (!job->draw || draw_row(job->draw, job->row[i], &g, &h)) && job->part[i] == 0;
+        if (job->loss.part[i] != 0) {
+            job->pair[i] = TREE_NOT_DRAWN;
+            continue;
+        }
+        true_gradient(&g, &h, &job->loss, i);
+        bool drawn = !job->draw || draw_row(job->draw, job->row[i], &g, &h);
         int32_t gq = tree_round(g * job->g_scale, random & 0xFFFFFF);
         int32_t hq = tree_round(h * job->h_scale, random >> 24 & 0xFFFFFF);
         job->pair[i] = drawn ? (uint32_t)gq << 16 | (uint32_t)hq : TREE_NOT_DRAWN;
@@ -212,17 +232,16 @@ static void partition(const DeviceContext *context, const TreePartition *job)
 
 static void leaf_sums(const DeviceContext *context, const TreeLeafSums *job)
 {
-    double scale = (double)((int64_t)1 << job->shift);
     (void)context;
     memset(job->sum, 0, (size_t)job->leaves * 3 * sizeof *job->sum);
-    for (int64_t i = 0; i < job->n; i++) {
+    for (int64_t i = 0; i < job->loss.n; i++) {
         double g, h;
         int64_t *sum = job->sum + 3 * job->leaf[i];
-        if (job->part[i] != 0)
+        if (job->loss.part[i] != 0)
             continue;
-        true_gradient(&g, &h, job->margin[i], job->label[i] != 0, job->weight);
-        sum[0] += tree_fixed(g, scale);
-        sum[1] += tree_fixed(h, scale);
+        true_gradient(&g, &h, &job->loss, i);
+        sum[0] += tree_fixed(g, job->g_scale);
+        sum[1] += tree_fixed(h, job->h_scale);
         sum[2] += 1;
     }
 }

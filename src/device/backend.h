@@ -14,7 +14,7 @@
 
 #include "device/tree_math.h"
 
-enum { DEVICE_ABI = 3 };
+enum { DEVICE_ABI = 4 };
 
 /* ---- trees: what lies in memory ---- */
 
@@ -69,13 +69,22 @@ static inline int64_t tree_cell(const TreeFeatures *features, int first, int j, 
 
 /* ---- trees: what is asked for ---- */
 
-/* How many train rows have |g| in each size class of tree_math.h, g as in TreeGradients, as a share of 1 / scale. */
-typedef struct TreeSizes {
+/* Gradients g and hessians h of rows: those of the log-loss, p = sigmoid(margin * 2^-20), w = weight[label] x
+ * row_weight: g = w (p - label), h = w p (1 - p); or given, where another loss is learned. */
+typedef struct TreeLoss {
     int64_t n;
+    const uint8_t *part; /* [n] 0: in train */
     const int64_t *margin;
-    const int8_t *label;
-    const uint8_t *part;
-    double weight[2], scale;
+    const int8_t *label;      /* [n] 0, 1 */
+    double weight[2];         /* by label */
+    const double *row_weight; /* [n] finite, 0 or more; NULL: 1 */
+    const double *g, *h;      /* [n] given; NULL: of the log-loss, by what stands above */
+} TreeLoss;
+
+/* How many train rows have each size class of tree_math.h. A row's size: the larger of |g| scale and h h_scale. */
+typedef struct TreeSizes {
+    TreeLoss loss;
+    double scale, h_scale;
     int64_t *count; /* [TREE_SIZES] overwritten */
 } TreeSizes;
 
@@ -83,21 +92,16 @@ typedef struct TreeSizes {
  * times[k]. */
 typedef struct TreeDraw {
     uint64_t key;
-    double scale; /* as in TreeSizes */
+    double scale, h_scale; /* as in TreeSizes */
     uint64_t below[TREE_SIZES];
     double times[TREE_SIZES];
 } TreeDraw;
 
-/* Gradients of the log-loss. p = sigmoid(margin * 2^-20), weight w = weight[label]; g = w (p - label), h = w p (1 - p).
- * pair: g * g_scale and h * h_scale rounded at random to one of the two neighbours, without bias, by bits that are a
+/* pair: g * g_scale and h * h_scale rounded at random to one of the two neighbours, without bias, by bits that are a
  * function of (key, row) alone: tree_math.h. Rows that are not drawn or not in train (part != 0) get TREE_NOT_DRAWN. */
 typedef struct TreeGradients {
-    int64_t n;
-    const int64_t *margin;
-    const int8_t *label;
-    const uint8_t *part;
+    TreeLoss loss;
     const uint64_t *row;
-    double weight[2];
     double g_scale, h_scale; /* at most `levels` come out */
     uint64_t key;
     const TreeDraw *draw; /* NULL: all of train */
@@ -178,14 +182,10 @@ typedef struct TreePartition {
     int cuts;
 } TreePartition;
 
-/* sum[leaf][3] += g, h in counts of 2^-shift (each row's rounded to nearest), rows; of the rows in train. */
+/* sum[leaf][3] += g * g_scale, h * h_scale (each row's rounded to nearest), rows; of the rows in train. */
 typedef struct TreeLeafSums {
-    int64_t n;
-    const int64_t *margin;
-    const int8_t *label;
-    const uint8_t *part;
-    double weight[2];
-    int shift;
+    TreeLoss loss;
+    double g_scale, h_scale; /* powers of two */
     const uint16_t *leaf;
     int leaves;
     int64_t *sum; /* overwritten */

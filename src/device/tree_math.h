@@ -126,10 +126,10 @@ TREE_INLINE double tree_score(int64_t g, int64_t h, double g_unit, double h_unit
 /* A split must be better than its node by this factor, which is far above rounding and far below any use. */
 #define TREE_GAIN_LEAST (1.0 + 0x1p-40)
 
-/* A leaf in counts of 2^-20: -rate G / (H + l2) to the nearest, within +-2^30; sums in counts of 2^-shift = unit. */
-TREE_INLINE int32_t tree_leaf(int64_t g, int64_t h, double unit, double l2, double rate)
+/* A leaf in counts of 2^-20: -rate G / (H + l2) to the nearest, within +-2^30; sums in counts of their units. */
+TREE_INLINE int32_t tree_leaf(int64_t g, int64_t h, double g_unit, double h_unit, double l2, double rate)
 {
-    double hd = (double)h * unit + l2, v = hd > 0 ? -(rate * ((double)g * unit)) / hd * 0x1p20 : 0;
+    double hd = (double)h * h_unit + l2, v = hd > 0 ? -(rate * ((double)g * g_unit)) / hd * 0x1p20 : 0;
     v = v > 0x1p30 ? 0x1p30 : v < -0x1p30 ? -0x1p30 : v;
     return (int32_t)tree_fixed(v, 1.0);
 }

@@ -168,7 +168,7 @@ static dp_status model_put(const TreesModel *m, ModelArrays *arrays)
     int64_t nodes = m->n_trees ? m->node_at[m->n_trees] : 0, leaves = m->n_trees ? m->leaf_at[m->n_trees] : 0;
     const uint8_t *growth = memchr(growths, m->growth, sizeof growths);
     int64_t code = growth - growths;
-    DP_TRY(model_arrays_put(arrays, "trees.bias", MODEL_I64, &m->bias, 1));
+    DP_TRY(model_arrays_put(arrays, "trees.bias", MODEL_I64, m->bias, m->outputs));
     DP_TRY(model_arrays_put(arrays, "trees.growth", MODEL_U8, code == 0 ? "\0" : "\1", 1));
     DP_TRY(model_arrays_put(arrays, "trees.border_at", MODEL_I32, m->border_at, m->n_features + INT64_C(1)));
     DP_TRY(model_arrays_put(arrays, "trees.border", MODEL_F32, m->border, m->border_at[m->n_features]));
@@ -193,7 +193,8 @@ static dp_status model_take(TreesModel *m, ModelArrays *arrays, int64_t features
     DP_GO(model_arrays_take(arrays, "trees.growth", MODEL_U8, &growth, 1, NULL));
     DP_GO(growth[0] > 1 ? dp_fail(DP_ERR_DATA, "model-05", "trees grow in way %d, unknown to this release", growth[0])
                         : DP_OK);
-    m->bias = *bias;
+    m->bias[0] = *bias;
+    m->outputs = 1;
     m->growth = growth[0] == 0 ? TREES_SYMMETRIC : TREES_DEPTHWISE;
     DP_GO(model_arrays_take(arrays, "trees.border_at", MODEL_I32, &m->border_at, features < 0 ? -1 : features + 1, &n));
     DP_GO(n < 1 || n > INT32_MAX ? dp_fail(DP_ERR_DATA, "model-05", "the model has no features") : DP_OK);

@@ -192,7 +192,7 @@ done:
 dp_status model_trees_onnx(const TreesModel *m, OnnxGraph *graph, const char *x, int ml_version)
 {
     dp_status st = DP_OK;
-    Ensemble e = {.bias = ldexp((double)m->bias, -TREES_LEAF_BITS)};
+    Ensemble e = {.bias = ldexp((double)m->bias[0], -TREES_LEAF_BITS)};
     DP_GO(ensemble_room(&e, m));
     for (int32_t t = 0; t < m->n_trees; t++)
         add_tree(&e, m, t);

@@ -270,7 +270,7 @@ static dp_status tree_room(Tree *tree, const TreesModel *m)
 static void explain_block(Tree *tree, const TreesModel *m, const float *x, int64_t n, int64_t stride, double *phi)
 {
     int64_t width = m->n_features + INT64_C(1);
-    double expected = ldexp((double)m->bias, -TREES_LEAF_BITS);
+    double expected = ldexp((double)m->bias[0], -TREES_LEAF_BITS);
     memset(phi, 0, (size_t)(n * width) * sizeof *phi);
     for (int32_t t = 0; t < m->n_trees; t++) {
         prepare(tree, m, t);

@@ -4,7 +4,7 @@
 
 #include "base/rng.h"
 #include "device/tree_math.h"
-#include "trees/trees_priv.h"
+#include "trees/objective.h"
 
 #define SWAP(type, a, b)                                                                                               \
     do {                                                                                                               \
@@ -54,12 +54,8 @@ static void draw_features(TreesTraining *t, int tree)
 
 static void draw_gradients(TreesTraining *t, int tree)
 {
-    TreeGradients job = {.n = t->rows.n,
-                         .margin = t->margin,
-                         .label = t->rows.label,
-                         .part = t->rows.part,
+    TreeGradients job = {.loss = trees_loss(t),
                          .row = t->rows.row,
-                         .weight = {t->weight[0], t->weight[1]},
                          .g_scale = t->g_scale,
                          .h_scale = t->h_scale,
                          .key = dp_random_u64(t->seed, TREES_RANDOM_ROUND, (uint64_t)tree),
@@ -220,6 +216,7 @@ dp_status trees_grow(TreesTraining *t, int tree, bool *grew, const Comm *comm)
     draw_features(t, tree);
     if (t->share.features.n == 0)
         return DP_OK;
+    trees_take_gradients(t, tree % t->model.outputs, comm);
     trees_draw_rows(t, tree, comm);
     draw_gradients(t, tree);
     list_rows(t);

@@ -3,8 +3,10 @@
 const dp_help_row trees_help[] = {
     {"trees-01", "The table is too large, or too wide, for the training matrix of one rank.",
      "Use more ranks (job.ranks), so that each holds fewer rows, or fewer columns."},
-    {"trees-02", "A row to learn from has a label that is neither 0 nor 1.",
-     "Look at the label column of the table; a missing label leaves its row out of training."},
+    {"trees-02",
+     "A row to learn from has a label that its loss cannot learn: the log-loss wants 0 and 1, numbers must be "
+     "finite.",
+     "Look at the label column of the table and at train.loss; a missing label leaves its row out of training."},
     {"trees-03",
      "The histograms of the deepest level would not fit: their size is bins of all features x 2^depth x 16 bytes.",
      "Lower model.depth or model.bins."},
@@ -22,6 +24,10 @@ const dp_help_row trees_help[] = {
      "Trees that grow leaf by leaf are stored and scored like depth-wise ones, with 2^depth places each, most of them "
      "empty when they are deep and have few leaves.",
      "Set model.depth to 10 or less, and let model.leaves limit the size of a tree."},
+    {"trees-08", "All rows to learn from have the same number as label, or weigh nothing.",
+     "Look at the label and weight columns and at the dates of the split."},
+    {"trees-09", "A row to learn from has a weight that is missing, negative, infinite or absurdly large.",
+     "Look at the column that data.weight names; a row of weight 0 teaches nothing."},
     {"trees-60",
      "The sizes in a model of trees do not fit together, or are absurd: it comes from a broken or foreign file.",
      "Take another copy of the model file, or train again."},

@@ -1,5 +1,5 @@
 /* The learned arrays as data: copied, laid out, and checked before anything indexes with what came from a file. */
-#include "trees/trees.h"
+#include "trees/objective.h"
 
 #include <math.h>
 #include <string.h>
@@ -41,7 +41,10 @@ dp_status trees_model_copy(TreesModel *to, const TreesModel *from)
                        .n_trees = from->n_trees,
                        .depth = from->depth,
                        .growth = from->growth,
-                       .bias = from->bias};
+                       .outputs = from->outputs,
+                       .loss = from->loss,
+                       .scale = from->scale};
+    memcpy(to->bias, from->bias, sizeof to->bias);
     COPY(border_at, from->n_features + INT64_C(1));
     COPY(border, from->border_at[from->n_features]);
     COPY(tree_depth, from->n_trees);
@@ -80,8 +83,13 @@ static dp_status check_sizes(const TreesModel *m)
                        m->n_features, m->n_trees, (int)MODEL_FEATURES_MAX, (int)MODEL_TREES_MAX);
     if (m->growth != TREES_SYMMETRIC && m->growth != TREES_DEPTHWISE)
         return dp_fail(DP_ERR_DATA, "trees-60", "growth %d is neither symmetric nor depth-wise", (int)m->growth);
-    if (m->bias > INT64_C(1) << 61 || m->bias < -(INT64_C(1) << 61))
-        return dp_fail(DP_ERR_DATA, "trees-60", "the start value %lld is absurd", (long long)m->bias);
+    if (m->outputs < 1 || m->outputs > TREES_MAX_OUTPUTS || m->n_trees % m->outputs != 0 || !trees_objective(m->loss) ||
+        m->scale > TREES_MAX_SCALE || m->scale < -TREES_MAX_SCALE)
+        return dp_fail(DP_ERR_DATA, "trees-60", "%d trees for %d outputs, loss %d, scale %d do not fit together",
+                       m->n_trees, m->outputs, (int)m->loss, m->scale);
+    for (int k = 0; k < m->outputs; k++)
+        if (m->bias[k] > INT64_C(1) << 61 || m->bias[k] < -(INT64_C(1) << 61))
+            return dp_fail(DP_ERR_DATA, "trees-60", "the start value %lld is absurd", (long long)m->bias[k]);
     return DP_OK;
 }
 

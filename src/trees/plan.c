@@ -247,7 +247,7 @@ dp_status trees_plan_build(PlanArrays *a, TreePlan *plan, const TreesModel *m)
     dp_status st = DP_OK;
     Maps maps = {0};
     *plan = (TreePlan){
-        .symmetric = m->growth == TREES_SYMMETRIC, .trees = m->n_trees, .bias = m->bias, .plane_bias = m->bias};
+        .symmetric = m->growth == TREES_SYMMETRIC, .trees = m->n_trees, .bias = m->bias[0], .plane_bias = m->bias[0]};
     DP_GO(maps_build(&maps, m));
     mark_used(&maps, m);
     DP_GO(keep_borders(&maps, a, plan, m));

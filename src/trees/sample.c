@@ -4,7 +4,7 @@
 
 #include "base/rng.h"
 #include "device/tree_math.h"
-#include "trees/trees_priv.h"
+#include "trees/objective.h"
 
 void trees_set_units(TreesTraining *t, double g_most, double h_most)
 {
@@ -59,27 +59,23 @@ int64_t trees_draw_by_size(TreeDraw *draw, const int64_t *count, int64_t wanted)
 
 void trees_draw_rows(TreesTraining *t, int tree, const Comm *comm)
 {
-    double heavy = t->weight[1] > 1 ? t->weight[1] : 1, most;
+    double most;
     int64_t limit, wanted = (int64_t)((double)t->train_rows * t->options.sample_rows + 0.5);
     if (!t->draw)
         return;
     t->draw->key = dp_random_u64(t->seed, TREES_RANDOM_ROWS, (uint64_t)tree);
-    t->draw->scale = 1 / heavy;
+    t->draw->scale = 1 / t->g_most;
+    t->draw->h_scale = t->objective->gradients ? 1 / (t->h_most * t->objective->h_over_size) : 0;
     if (t->options.sample_by == TREES_SAMPLE_UNIFORM) {
         draw_alike(t->draw, t->options.sample_rows);
         return;
     }
-    TreeSizes job = {.n = t->rows.n,
-                     .margin = t->margin,
-                     .label = t->rows.label,
-                     .part = t->rows.part,
-                     .weight = {t->weight[0], t->weight[1]},
-                     .scale = t->draw->scale,
-                     .count = t->sizes};
+    TreeSizes job = {.loss = trees_loss(t), .scale = t->draw->scale, .h_scale = t->draw->h_scale, .count = t->sizes};
     t->ops->sizes(t->context, &job);
     comm_sum_i64(comm, t->sizes, TREE_SIZES);
     limit = trees_draw_by_size(t->draw, t->sizes, wanted > 1 ? wanted : 1);
-    /* A drawn row counts at most (its class's upper end) / chance; h <= |g| for the log-loss. */
+    /* A drawn row counts at most (its class's upper end) / chance, its h at most h_over_size times that. */
     most = (double)limit * 0x1p-22 * (65.0 / 64.0) * (1 + 0x1p-20);
-    trees_set_units(t, heavy * (most > 1 ? most : 1), heavy * (most > 0.25 ? most : 0.25));
+    double h_over = t->objective->h_over_size * most;
+    trees_set_units(t, t->g_most * (most > 1 ? most : 1), t->h_most * (h_over > 1 ? h_over : 1));
 }

@@ -47,7 +47,7 @@ int64_t trees_leaf_of(const TreesModel *m, int32_t t, const float *row)
 static void walk_rows(const TreesModel *m, const float *x, int64_t n, int64_t stride, int64_t *margin)
 {
     for (int64_t i = 0; i < n; i++) {
-        int64_t sum = m->bias;
+        int64_t sum = m->bias[0];
         for (int32_t t = 0; t < m->n_trees; t++)
             sum += m->leaf[m->leaf_at[t] + trees_leaf_of(m, t, x + i * stride)];
         margin[i] = sum;

@@ -1,52 +1,41 @@
 /* Training: what stands between trees. Margins, the start value, leaf values, the model's arrays. */
+#include <math.h>
 #include <string.h>
 
 #include "device/tree_math.h"
-#include "trees/trees_priv.h"
+#include "trees/objective.h"
 
 double trees_probability(int64_t margin)
 {
     return tree_sigmoid(tree_margin(margin));
 }
 
+void trees_score(const TreesModel *model, const int64_t *margin, double *score)
+{
+    const double unit = ldexp(1, model->scale - TREES_LEAF_BITS);
+    double number[TREES_MAX_OUTPUTS];
+    for (int k = 0; k < model->outputs; k++)
+        number[k] = (double)margin[k] * unit;
+    trees_objective(model->loss)->score(number, model->outputs, score);
+}
+
 /* ---- begin ---- */
 
-/* Local. Rows in train by label. */
-static dp_status count_labels(const TreesRows *rows, int64_t *count)
+/* Local. Rows outside of train weigh nothing. weighted: some rank has weights; one without rows has no array of them.
+ */
+static dp_status take_weights(TreesTraining *t, bool weighted)
 {
-    count[0] = count[1] = 0;
-    for (int64_t i = 0; i < rows->n; i++) {
-        if (rows->part[i] != 0)
-            continue;
-        if (rows->label[i] != 0 && rows->label[i] != 1)
-            return dp_fail(DP_ERR_DATA, "trees-02", "row %lld of this rank has label %d; labels are 0 and 1",
-                           (long long)i, rows->label[i]);
-        count[rows->label[i]]++;
+    if (!weighted)
+        return DP_OK;
+    DP_TRY(dp_new(&t->row_weight, (size_t)t->rows.n + 1));
+    for (int64_t i = 0; i < t->rows.n; i++) {
+        double w = t->rows.weight[i];
+        if (trees_in_train(t, i) && !(w >= 0 && w <= TREES_MAX_WEIGHT))
+            return dp_fail(DP_ERR_DATA, "trees-09", "row %lld of this rank has weight %g; weights lie within 0 .. %g",
+                           (long long)i, w, TREES_MAX_WEIGHT);
+        t->row_weight[i] = trees_in_train(t, i) ? w : 0;
     }
     return DP_OK;
-}
-
-static int bits_of(double x)
-{
-    int bits = 0;
-    while (bits < 62 && (double)((int64_t)1 << bits) < x)
-        bits++;
-    return bits;
-}
-
-/* Units of the rounded gradients, of leaf sums, and the start value: README.md, "Rounding". */
-static void set_units(TreesTraining *t, const int64_t *count)
-{
-    double heavy = t->options.positive_weight > 1 ? t->options.positive_weight : 1,
-           odds = t->options.positive_weight * (double)count[1] / (double)count[0];
-    int shift = 61 - bits_of((double)(count[0] + count[1]) * heavy), largest = 50 - bits_of(heavy);
-    t->weight[0] = 1;
-    t->weight[1] = t->options.positive_weight;
-    t->train_rows = count[0] + count[1];
-    trees_set_units(t, heavy, 0.25 * heavy);
-    t->shift = shift > largest ? largest : shift;
-    t->shift = t->shift > 40 ? 40 : t->shift;
-    t->model.bias = tree_fixed(tree_log(odds), 0x1p20);
 }
 
 static dp_status take_borders(TreesModel *model, const TreesMatrix *matrix)
@@ -77,7 +66,13 @@ static dp_status take_memory(TreesTraining *t, const Comm *comm)
     t->nodes_max = (int)nodes;
     DP_TRY(dp_bytes_of(&bytes, n, features));
     DP_TRY(dp_new(&t->block, bytes + TREE_PAD));
-    DP_TRY(dp_new(&t->margin, n));
+    DP_TRY(dp_bytes_of(&bytes, n, (size_t)t->model.outputs));
+    DP_TRY(dp_new(&t->margins, bytes));
+    t->margin = t->margins;
+    if (t->objective->gradients) {
+        DP_TRY(dp_new(&t->g, n));
+        DP_TRY(dp_new(&t->h, n));
+    }
     DP_TRY(dp_new(&t->pair, n));
     DP_TRY(dp_new(&t->leaf, n));
     DP_TRY(dp_new(&t->index, n + TREE_PAD));
@@ -125,39 +120,44 @@ static dp_status check_size(const TreesTraining *t)
     return DP_OK;
 }
 
-static dp_status check_rows(const TreesRows *rows, const TreesMatrix *matrix, int64_t *count)
+static dp_status check_rows(const TreesRows *rows, const TreesMatrix *matrix)
 {
     if (rows->n != matrix->n || matrix->features_set < matrix->features)
         return dp_fail(DP_ERR_INTERNAL, "trees-04",
                        "training on %lld rows of a matrix with %lld, %d of %d features set", (long long)rows->n,
                        (long long)matrix->n, matrix->features_set, matrix->features);
-    return count_labels(rows, count);
+    return DP_OK;
+}
+
+/* Local. Every row at the start values. */
+static void start_margins(TreesTraining *t)
+{
+    for (int k = 0; k < t->model.outputs; k++)
+        for (int64_t i = 0; i < t->rows.n; i++)
+            t->margins[k * t->rows.n + i] = t->model.bias[k];
 }
 
 static dp_status begin(TreesTraining *t, const Comm *comm)
 {
-    int64_t count[2] = {0, 0};
-    DP_TRY_ALL(comm, check_rows(&t->rows, t->matrix, count));
+    DP_TRY_ALL(comm, check_rows(&t->rows, t->matrix));
     DP_TRY_ALL(comm, trees_options_check(&t->options));
     DP_TRY_ALL(comm, check_size(t));
-    comm_sum_i64(comm, count, 2);
-    if (count[0] == 0 || count[1] == 0)
-        return dp_fail(DP_ERR_DATA, "trees-05",
-                       "train has %lld rows with label 0 and %lld with label 1; both are needed to learn from",
-                       (long long)count[0], (long long)count[1]);
+    bool weighted = comm_any(comm, t->rows.weight != NULL);
+    DP_TRY_ALL(comm, take_weights(t, weighted));
+    t->model.outputs = 1;
+    DP_TRY(t->objective->begin(t, comm));
     DP_TRY_ALL(comm, take_memory(t, comm));
     DP_TRY_ALL(comm, take_borders(&t->model, t->matrix));
     t->share.rank = comm_rank(comm);
     t->share.ranks = comm_size(comm);
-    set_units(t, count);
+    t->model.loss = t->objective->loss;
     t->model.growth = t->options.growth == TREES_SYMMETRIC ? TREES_SYMMETRIC : TREES_DEPTHWISE;
     t->bins = (TreeBins){
         .n = t->matrix->n, .features = t->matrix->features, .column = t->matrix->column, .pitch = t->matrix->pitch};
     t->ops->transpose(t->context, &t->bins, t->block);
     t->bins.block = t->block;
     t->bins.kept = t->ops->keep(t->context, &t->bins);
-    for (int64_t i = 0; i < t->rows.n; i++)
-        t->margin[i] = t->model.bias;
+    start_margins(t);
     return DP_OK;
 }
 
@@ -173,6 +173,7 @@ dp_status trees_training_begin(TreesTraining **training, const TreesMatrix *matr
     t->seed = seed;
     t->matrix = matrix;
     t->rows = *rows;
+    t->objective = trees_objective((TreesLoss)options->loss);
     t->ops = device_tree_ops(device);
     t->context = device_context(device);
     t->shards = shards < device_threads(device) ? (int)shards : device_threads(device);
@@ -189,23 +190,43 @@ void trees_training_free(TreesTraining **training)
     TreesTraining *t = *training;
     if (t) {
         t->ops->drop(t->context, t->bins.kept);
-        void *const owned[] = {&t->block,       &t->margin,
-                               &t->pair,        &t->leaf,
-                               &t->index,       &t->scratch,
-                               &t->learn,       &t->next_learn,
-                               &t->segment,     &t->node,
-                               &t->next_node,   &t->cut,
-                               &t->split,       &t->sibling,
-                               &t->exchange,    &t->feature_id,
-                               &t->feature_at,  &t->level_score,
-                               &t->share.first, &t->share.counts,
-                               &t->leaf_sum,    &t->open,
-                               &t->pool,        &t->draw,
-                               &t->sizes,       &t->shard_from,
-                               &t->leaf_value,  &t->local,
-                               &t->built,       &t->now,
-                               &t->next,        &t->draft.feature,
-                               &t->draft.bin,   &t->draft.missing_right};
+        void *const owned[] = {&t->block,
+                               &t->row_weight,
+                               &t->margins,
+                               &t->g,
+                               &t->h,
+                               &t->pair,
+                               &t->leaf,
+                               &t->index,
+                               &t->scratch,
+                               &t->learn,
+                               &t->next_learn,
+                               &t->segment,
+                               &t->node,
+                               &t->next_node,
+                               &t->cut,
+                               &t->split,
+                               &t->sibling,
+                               &t->exchange,
+                               &t->feature_id,
+                               &t->feature_at,
+                               &t->level_score,
+                               &t->share.first,
+                               &t->share.counts,
+                               &t->leaf_sum,
+                               &t->open,
+                               &t->pool,
+                               &t->draw,
+                               &t->sizes,
+                               &t->shard_from,
+                               &t->leaf_value,
+                               &t->local,
+                               &t->built,
+                               &t->now,
+                               &t->next,
+                               &t->draft.feature,
+                               &t->draft.bin,
+                               &t->draft.missing_right};
         for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
             dp_free(owned[i]);
         trees_model_free(&t->model);
@@ -277,21 +298,17 @@ static void add_tree(TreesTraining *t)
 static void find_leaves(TreesTraining *t, const Comm *comm)
 {
     int leaves = 1 << t->draft.depth;
-    double unit = 1.0 / (double)((int64_t)1 << t->shift);
-    TreeLeafSums job = {.n = t->rows.n,
-                        .margin = t->margin,
-                        .label = t->rows.label,
-                        .part = t->rows.part,
-                        .weight = {t->weight[0], t->weight[1]},
-                        .shift = t->shift,
+    TreeLeafSums job = {.loss = trees_loss(t),
+                        .g_scale = t->g_sum_scale,
+                        .h_scale = t->h_sum_scale,
                         .leaf = t->leaf,
                         .leaves = leaves,
                         .sum = t->leaf_sum};
     t->ops->leaf_sums(t->context, &job);
     comm_sum_i64(comm, t->leaf_sum, 3 * (size_t)leaves);
     for (int i = 0; i < leaves; i++)
-        t->leaf_value[i] =
-            tree_leaf(t->leaf_sum[3 * i], t->leaf_sum[3 * i + 1], unit, t->options.l2, t->options.learning_rate);
+        t->leaf_value[i] = tree_leaf(t->leaf_sum[3 * i], t->leaf_sum[3 * i + 1], 1 / t->g_sum_scale, 1 / t->h_sum_scale,
+                                     t->options.l2, t->options.learning_rate);
 }
 
 static void add_leaves(TreesTraining *t)
@@ -303,19 +320,27 @@ static void add_leaves(TreesTraining *t)
 
 dp_status trees_training_step(TreesTraining *t, bool *grew, const Comm *comm)
 {
-    DP_TRY(trees_grow(t, t->model.n_trees, grew, comm));
-    if (!*grew)
-        return DP_OK;
-    find_leaves(t, comm);
-    DP_TRY_ALL(comm, grow_model(t));
-    add_tree(t);
-    add_leaves(t);
+    bool one = false;
+    *grew = false;
+    if (t->objective->prepare)
+        DP_TRY(t->objective->prepare(t, comm));
+    for (int k = 0; k < t->model.outputs; k++) {
+        t->margin = t->margins + k * t->rows.n;
+        DP_TRY(trees_grow(t, t->model.n_trees, &one, comm));
+        *grew |= one;
+        if (!one && t->model.outputs == 1)
+            return DP_OK;
+        find_leaves(t, comm);
+        DP_TRY_ALL(comm, grow_model(t));
+        add_tree(t);
+        add_leaves(t);
+    }
     return DP_OK;
 }
 
 const int64_t *trees_training_margins(const TreesTraining *t)
 {
-    return t->margin;
+    return t->margins;
 }
 
 const TreesModel *trees_training_model(const TreesTraining *t)
@@ -343,6 +368,7 @@ static void apply_tree(TreesTraining *t, int i, int sign)
                     .missing_right = m->node_missing_right + at,
                     .leaf = t->leaf};
     t->ops->walk(t->context, &job);
+    t->margin = t->margins + i % m->outputs * t->rows.n;
     for (int k = 0; k < leaves; k++)
         t->leaf_value[k] = sign * m->leaf[m->leaf_at[i] + k];
     add_leaves(t);
@@ -351,7 +377,7 @@ static void apply_tree(TreesTraining *t, int i, int sign)
 void trees_training_cut(TreesTraining *t, int n)
 {
     TreesModel *m = &t->model;
-    while (m->n_trees > n && m->n_trees > 0) {
+    while (m->n_trees > n * m->outputs && m->n_trees > 0) {
         apply_tree(t, m->n_trees - 1, -1);
         m->n_trees--;
     }
@@ -366,8 +392,9 @@ void trees_training_cut(TreesTraining *t, int n)
 static dp_status check_learned(const TreesTraining *t, const TreesModel *learned)
 {
     const TreesModel *m = &t->model;
-    bool same = learned->n_features == m->n_features && learned->growth == m->growth && learned->bias == m->bias &&
-                learned->depth <= t->options.depth &&
+    bool same = learned->n_features == m->n_features && learned->growth == m->growth && learned->loss == m->loss &&
+                learned->outputs == m->outputs && learned->scale == m->scale &&
+                memcmp(learned->bias, m->bias, sizeof m->bias) == 0 && learned->depth <= t->options.depth &&
                 memcmp(learned->border_at, m->border_at, ((size_t)m->n_features + 1) * sizeof *m->border_at) == 0 &&
                 memcmp(learned->border, m->border, (size_t)m->border_at[m->n_features] * sizeof *m->border) == 0;
     return same ? DP_OK
@@ -386,8 +413,7 @@ dp_status trees_training_resume(TreesTraining *t, const TreesModel *learned, con
     t->trees_room = own.n_trees;
     t->nodes_room = t->nodes_used = own.n_trees ? own.node_at[own.n_trees] : 0;
     t->leaves_room = t->leaves_used = own.n_trees ? own.leaf_at[own.n_trees] : 0;
-    for (int64_t i = 0; i < t->rows.n; i++)
-        t->margin[i] = own.bias;
+    start_margins(t);
     for (int i = 0; i < own.n_trees; i++)
         apply_tree(t, i, 1);
     return DP_OK;

@@ -23,6 +23,14 @@ enum { TREES_LEAF_BITS = 20, TREES_MAX_BINS = 256, TREES_MAX_DEPTH = 16 };
 typedef enum TreesGrowth { TREES_SYMMETRIC, TREES_DEPTHWISE, TREES_LEAFWISE } TreesGrowth;
 enum { TREES_LEAF_DEPTH = 10 };
 
+/* What is learned: objective.h. Stored in files: codes stay. */
+typedef enum TreesLoss {
+    TREES_LOGLOSS, /* the chance of label 1: score 1 / (1 + e^-margin) */
+    TREES_SQUARED, /* a number: score margin x 2^scale */
+} TreesLoss;
+enum { TREES_MAX_OUTPUTS = 256, TREES_MAX_SCALE = 110 };
+#define TREES_MAX_WEIGHT 1e9
+
 typedef enum TreesSampling { TREES_SAMPLE_UNIFORM, TREES_SAMPLE_GRADIENT } TreesSampling;
 
 typedef struct TreesOptions {
@@ -34,6 +42,7 @@ typedef struct TreesOptions {
     int sample_by;          /* TreesSampling */
     double positive_weight; /* class weight of label 1 */
     int64_t levels;         /* of the quantised gradient */
+    int loss;               /* TreesLoss; no row of the config's, train.loss says it */
 } TreesOptions;
 /* The rows of section "model" when model.family = trees. */
 extern const CfgRow trees_rows[];
@@ -63,7 +72,11 @@ typedef struct TreesModel {
     int64_t *leaf_at; /* [n_trees + 1] */
     int32_t *leaf;    /* counts of 2^-TREES_LEAF_BITS */
     int64_t *cover;   /* train rows in each leaf, as leaf: for path-dependent SHAP */
-    int64_t bias;     /* start value, counts of 2^-TREES_LEAF_BITS */
+    /* Tree t adds to the margin of output t % outputs. A margin counts 2^(scale - TREES_LEAF_BITS). */
+    int32_t outputs;
+    TreesLoss loss;
+    int32_t scale;                   /* within +-TREES_MAX_SCALE; 0 but for numbers */
+    int64_t bias[TREES_MAX_OUTPUTS]; /* start values, counts of 2^-TREES_LEAF_BITS */
 } TreesModel;
 void trees_model_free(TreesModel *model);
 /* Local. An own copy; *to is overwritten, not freed. */
@@ -91,32 +104,36 @@ dp_status trees_matrix_set(TreesMatrix *matrix, int feature, const float *values
 /* ---- training ---- */
 
 typedef struct TreesRows {
-    int64_t n;           /* rows of this rank, those of the matrix */
-    const int8_t *label; /* [n] 0, 1 */
-    const uint8_t *part; /* [n] 0 = train, 1 = valid (margins kept, not learned from), other: ignored */
-    const uint64_t *row; /* [n] identity: what sampling and rounding are drawn by, hence not the rank */
+    int64_t n;            /* rows of this rank, those of the matrix */
+    const int8_t *label;  /* [n] 0, 1: log-loss */
+    const double *target; /* [n] the number: squared error */
+    const double *weight; /* [n] a row counts so much: finite, 0 or more; NULL: 1 */
+    const uint8_t *part;  /* [n] 0 = train, 1 = valid (margins kept, not learned from), other: ignored */
+    const uint64_t *row;  /* [n] identity: what sampling and rounding are drawn by, hence not the rank */
 } TreesRows;
 
 typedef struct TreesTraining TreesTraining;
 /* Collective. Borrows matrix, the arrays of rows and device until trees_training_free. Every feature of the matrix must
- * be set. Fails DATA when train has one class only or a label that is neither 0 nor 1, USAGE when bins x 2^depth pass
- * what a message can hold, AGAIN. */
+ * be set. Fails DATA when train has one class only, a label or a weight that cannot be learned from; USAGE when bins x
+ * 2^depth pass what a message can hold; AGAIN. */
 dp_status trees_training_begin(TreesTraining **training, const TreesMatrix *matrix, const TreesRows *rows,
                                const TreesOptions *options, uint64_t seed, Device *device, const Comm *comm);
 void trees_training_free(TreesTraining **training);
-/* Collective. Grows one tree. *grew is false when no split gains (training is over). Fails AGAIN: the histograms grow
- * with the first trees. */
+/* Collective. Grows one tree an output. *grew is false when no split gains (training is over). Fails AGAIN: the
+ * histograms grow with the first trees. */
 dp_status trees_training_step(TreesTraining *training, bool *grew, const Comm *comm);
-/* Local. Margins of this rank's rows so far: [n] counts of 2^-TREES_LEAF_BITS, the training's own. */
+/* Local. Margins of this rank's rows so far: [outputs][n] counts of 2^-TREES_LEAF_BITS, the training's own. */
 const int64_t *trees_training_margins(const TreesTraining *training);
 const TreesModel *trees_training_model(const TreesTraining *training);
-/* Local. Keeps the first n trees (early stopping); margins go back with them, to the bit. */
+/* Local. Keeps the first n trees of every output (early stopping); margins go back with them, to the bit. */
 void trees_training_cut(TreesTraining *training, int n);
 /* Collective. Goes on after a checkpoint: takes trees learned before (copied); margins are computed again from the
  * bins. Fails DATA when they were learned from other data: borders, start value or growth differ. */
 dp_status trees_training_resume(TreesTraining *training, const TreesModel *learned, const Comm *comm);
 /* Local. 1 / (1 + e^-x) by our own fixed IEEE sequence, for a margin in counts. */
 double trees_probability(int64_t margin);
+/* Local. The score of a row as its loss means it (TreesLoss), from the margins [outputs] of a model: [outputs]. */
+void trees_score(const TreesModel *model, const int64_t *margin, double *score);
 
 /* ---- evaluation ---- */
 

@@ -79,16 +79,21 @@ struct TreesTraining {
     TreeBins bins;
     uint8_t *block;
 
+    const struct TreesObjective *objective; /* objective.h */
+    double *row_weight;                     /* [n], 0 for rows that are not in train; NULL: all 1 */
+    double *g, *h;                          /* [n] of the tree being grown; NULL: the operators compute them */
+    double g_most, h_most;                  /* no row's |g|, h is larger */
     double weight[2], g_scale, h_scale, g_unit, h_unit;
+    double g_sum_scale, h_sum_scale; /* leaf sums count their inverses */
     int64_t h_least;
     int64_t train_rows; /* over all ranks */
     TreeDraw *draw;     /* of this tree; NULL: it learns from all rows */
     int64_t *sizes;     /* [TREE_SIZES] */
-    int shift;          /* leaf sums are in counts of 2^-shift */
 
-    int64_t *margin; /* [n] */
-    TreePair *pair;  /* [n] */
-    uint16_t *leaf;  /* [n] */
+    int64_t *margins; /* [outputs][n] */
+    int64_t *margin;  /* of the output whose tree is grown */
+    TreePair *pair;   /* [n] */
+    uint16_t *leaf;   /* [n] */
     uint32_t *index, *scratch;
 
     /* The rows that a tree learns from, in shards (one a thread). Segments of level nodes: [node][shard]. */

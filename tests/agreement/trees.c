@@ -150,39 +150,76 @@ static void do_transpose(const TreeOps *ops, const DeviceContext *context, const
     ops->transpose(context, &c->bins, room(out, (size_t)(c->shape.n * c->shape.features)));
 }
 
+/* The log-loss, the same with weights of rows, and gradients that are given. */
+enum { LOSSES = 3 };
+typedef struct Given {
+    double *weight, *g, *h;
+} Given;
+
+static TreeLoss loss_of(const Case *c, int way, Given *given)
+{
+    size_t n = (size_t)c->shape.n;
+    TreeLoss loss = {.n = c->shape.n, .margin = c->margin, .label = c->label, .part = c->part, .weight = {1, 2.5}};
+    memset(given, 0, sizeof *given);
+    assert_ok(dp_new(&given->weight, n));
+    assert_ok(dp_new(&given->g, n));
+    assert_ok(dp_new(&given->h, n));
+    for (int64_t i = 0; i < c->shape.n; i++) {
+        given->weight[i] = c->part[i] == 0 ? (double)(draw(610, i) % 9) / 8 : 0;
+        given->g[i] = c->part[i] == 0 ? ((double)(draw(611, i) % 2001) - 1000) * 0.0025 : 0;
+        given->h[i] = c->part[i] == 0 ? (double)(draw(612, i) % 1001) * 0.000625 : 0;
+    }
+    if (way == 1)
+        loss.row_weight = given->weight;
+    if (way == 2) {
+        loss.g = given->g;
+        loss.h = given->h;
+    }
+    return loss;
+}
+
+static void given_free(Given *given)
+{
+    dp_free(&given->weight);
+    dp_free(&given->g);
+    dp_free(&given->h);
+}
+
 static void do_sizes(const TreeOps *ops, const DeviceContext *context, const Case *c, dp_buf *out)
 {
-    TreeSizes job = {.n = c->shape.n,
-                     .margin = c->margin,
-                     .label = c->label,
-                     .part = c->part,
-                     .weight = {1, 2.5},
-                     .scale = 1 / 2.5,
-                     .count = room(out, TREE_SIZES * sizeof(int64_t))};
-    ops->sizes(context, &job);
+    Given given;
+    for (int way = 0; way < LOSSES; way++) {
+        TreeSizes job = {.loss = loss_of(c, way, &given),
+                         .scale = 1 / 2.5,
+                         .h_scale = way == 0 ? 0 : 0.7,
+                         .count = room(out, TREE_SIZES * sizeof(int64_t))};
+        ops->sizes(context, &job);
+        given_free(&given);
+    }
 }
 
 static void do_gradients(const TreeOps *ops, const DeviceContext *context, const Case *c, dp_buf *out)
 {
-    TreeGradients job = {.n = c->shape.n,
-                         .margin = c->margin,
-                         .label = c->label,
-                         .part = c->part,
-                         .row = c->row,
-                         .weight = {1, 2.5},
-                         .g_scale = c->shape.levels / 2.5,
-                         .h_scale = c->shape.levels / 0.625,
-                         .key = 0x123456789abcdef,
-                         .pair = room(out, (size_t)c->shape.n * sizeof(TreePair))};
-    ops->gradients(context, &job);
     TreeDraw draw = {.key = 0xfedcba987654321, .scale = 1 / 2.5};
+    Given given;
     for (int k = 0; k < TREE_SIZES; k++) {
         draw.below[k] = (UINT64_C(1) << 53) / (uint64_t)(k % 5 + 1); /* now and then for sure */
         draw.times[k] = 1.0 / (1 + k % 3);
     }
-    job.draw = &draw;
-    job.pair = room(out, (size_t)c->shape.n * sizeof(TreePair));
-    ops->gradients(context, &job);
+    for (int way = 0; way < LOSSES; way++) {
+        TreeGradients job = {.loss = loss_of(c, way, &given),
+                             .row = c->row,
+                             .g_scale = c->shape.levels / 2.5,
+                             .h_scale = c->shape.levels / 0.625,
+                             .key = 0x123456789abcdef,
+                             .pair = room(out, (size_t)c->shape.n * sizeof(TreePair))};
+        ops->gradients(context, &job);
+        draw.h_scale = way == 0 ? 0 : 0.7;
+        job.draw = &draw;
+        job.pair = room(out, (size_t)c->shape.n * sizeof(TreePair));
+        ops->gradients(context, &job);
+        given_free(&given);
+    }
 }
 
 /* Shards of odd sizes, one of them empty; what lies behind a shard's rows is nobody's. */
@@ -352,16 +389,17 @@ static void do_leaves(const TreeOps *ops, const DeviceContext *context, const Ca
     int32_t value[16];
     assert_ok(dp_new(&leaf, n));
     walk(backend_reference.trees, context, c, false, 4, leaf);
-    TreeLeafSums sums = {.n = c->shape.n,
-                         .margin = c->margin,
-                         .label = c->label,
-                         .part = c->part,
-                         .weight = {1, 2.5},
-                         .shift = 37,
-                         .leaf = leaf,
-                         .leaves = 16,
-                         .sum = room(out, 48 * sizeof(int64_t))};
-    ops->leaf_sums(context, &sums);
+    Given given;
+    for (int way = 0; way < LOSSES; way++) {
+        TreeLeafSums sums = {.loss = loss_of(c, way, &given),
+                             .g_scale = 0x1p37,
+                             .h_scale = 0x1p39,
+                             .leaf = leaf,
+                             .leaves = 16,
+                             .sum = room(out, 48 * sizeof(int64_t))};
+        ops->leaf_sums(context, &sums);
+        given_free(&given);
+    }
     for (int i = 0; i < 16; i++)
         value[i] = (int32_t)draw(703, i);
     int64_t *margin = room(out, n * sizeof *margin);

@@ -31,7 +31,8 @@ static inline void forest_must(dp_status st)
  * split by missing alone, some leaves cover nothing. */
 static inline TreesModel forest_make(TreesGrowth growth, int features, int trees, int depth, uint64_t seed)
 {
-    TreesModel m = {.n_features = features, .n_trees = trees, .depth = depth, .growth = growth, .bias = -3300000};
+    TreesModel m = {
+        .n_features = features, .n_trees = trees, .depth = depth, .growth = growth, .outputs = 1, .bias = {-3300000}};
     uint64_t item = 0;
     forest_must(dp_new(&m.border_at, (size_t)features + 1));
     forest_must(dp_new(&m.border, (size_t)features * (TREES_MAX_BINS - 2)));
@@ -130,7 +131,7 @@ static inline void forest_arrays(ModelArrays *arrays, const TreesModel *m, const
 {
     int64_t nodes = m->node_at[m->n_trees], leaves = m->leaf_at[m->n_trees];
     arrays->n = 0;
-    forest_must(model_arrays_put(arrays, "trees.bias", MODEL_I64, &m->bias, 1));
+    forest_must(model_arrays_put(arrays, "trees.bias", MODEL_I64, m->bias, 1));
     forest_must(model_arrays_put(arrays, "trees.growth", MODEL_U8, m->growth == TREES_SYMMETRIC ? "\0" : "\1", 1));
     forest_must(model_arrays_put(arrays, "trees.border_at", MODEL_I32, m->border_at, m->n_features + 1));
     forest_must(model_arrays_put(arrays, "trees.border", MODEL_F32, m->border, m->border_at[m->n_features]));

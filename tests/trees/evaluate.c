@@ -9,7 +9,7 @@
 /* The rule of trees.h once more, written from its words: bins first, then nodes by bin. */
 static int64_t margin_by_bins(const TreesModel *m, const float *row)
 {
-    int64_t sum = m->bias;
+    int64_t sum = m->bias[0];
     for (int t = 0; t < m->n_trees; t++) {
         int64_t at = 0;
         for (int level = 0; level < m->tree_depth[t]; level++) {
@@ -163,7 +163,7 @@ static void broken_models_are_refused(void **state)
         assert_ok(trees_model_check(&m));                                                                              \
     } while (0)
     REFUSED(m.n_features, -1, "trees-60");
-    REFUSED(m.bias, INT64_MIN, "trees-60");
+    REFUSED(m.bias[0], INT64_MIN, "trees-60");
     REFUSED(m.growth, (TreesGrowth)9, "trees-60");
     REFUSED(m.depth, 4, "trees-60");
     REFUSED(m.tree_depth[1], 17, "trees-60");

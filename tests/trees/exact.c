@@ -25,7 +25,7 @@ static dp_digest learned(const Table *table, const Way *way)
 
 /* All that must not matter, against one rank with the reference table, whose digest stays what it is: on any machine,
  * with any compiler, in every release (unless a rule of src/trees/README.md is changed on purpose). */
-static void check_ways(TreesOptions options, const char *golden)
+static void check_table(TreesOptions options, bool weighted, int64_t rows, int features, const char *golden)
 {
     static const Way ways[] = {
         {.device = "reference", .threads = 1},
@@ -41,8 +41,9 @@ static void check_ways(TreesOptions options, const char *golden)
     Way alone = ways[0];
     dp_digest first;
     char hex[DP_DIGEST_HEX];
-    table_draw(&table, 3001, 37, 11);
+    table_draw(&table, rows, features, 11);
     alone.options = options;
+    alone.weighted = weighted;
     alone.deal = DEAL_ALL; /* every rank by itself holds the whole table */
     Comm *one = NULL;
     assert_ok(comm_open_alone(&one, NULL));
@@ -56,12 +57,37 @@ static void check_ways(TreesOptions options, const char *golden)
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         Way way = ways[i];
         way.options = options;
+        way.weighted = weighted;
         dp_digest digest = learned(&table, &way);
         if (!dp_digest_same(&digest, &first))
             fail_msg("way %zu gives another model", i);
     }
     table_free(&table);
 }
+
+static void check_ways(TreesOptions options, const char *golden)
+{
+    check_table(options, false, 3001, 37, golden);
+}
+
+/* Options of a small table, for what does not depend on its size. */
+static TreesOptions small(TreesLoss loss, TreesGrowth growth)
+{
+    return (TreesOptions){.trees = 5,
+                          .depth = 4,
+                          .leaves = 9,
+                          .bins = 50,
+                          .growth = growth,
+                          .learning_rate = 0.3,
+                          .l2 = 1,
+                          .min_child = 0.5,
+                          .sample_rows = 1,
+                          .sample_columns = 1,
+                          .positive_weight = 1,
+                          .levels = 63,
+                          .loss = loss};
+}
+enum { SMALL_ROWS = 1201, SMALL_FEATURES = 9 };
 
 static void symmetric(void **state)
 {
@@ -159,6 +185,32 @@ static void leafwise(void **state)
     check_ways(options, "c3575730e99034bc4a9a8e123d0bd670ba08cbd5f489b3ad77e16a240c188216");
 }
 
+static void weighted(void **state)
+{
+    TreesOptions options = small(TREES_LOGLOSS, TREES_SYMMETRIC);
+    (void)state;
+    check_table(options, true, SMALL_ROWS, SMALL_FEATURES,
+                "99b66c73d880df24ed50ed5ef7cda6fa695306e8d5ebcafcea23d44644d405d2");
+    options.growth = TREES_LEAFWISE;
+    options.sample_rows = 0.4;
+    options.sample_by = TREES_SAMPLE_GRADIENT;
+    check_table(options, true, SMALL_ROWS, SMALL_FEATURES,
+                "b8640f3bd42f5b485ac11fe24fc95973300cb5677f741a2b58e1774769273be4");
+}
+
+static void squared_error(void **state)
+{
+    TreesOptions options = small(TREES_SQUARED, TREES_DEPTHWISE);
+    (void)state;
+    check_table(options, false, SMALL_ROWS, SMALL_FEATURES,
+                "6c55da3cf83d0730d2a6b044b192df23f1b9db69ff9f201c44bb9473de5f8890");
+    options.growth = TREES_SYMMETRIC;
+    options.sample_rows = 0.4;
+    options.sample_by = TREES_SAMPLE_GRADIENT;
+    check_table(options, true, SMALL_ROWS, SMALL_FEATURES,
+                "ff1fdb966c058392d6e3ce85073e75114dfbac2b4723f22af13f8e90082ff483");
+}
+
 /* With a leaf for every place nothing is left out, so the order of splits does not matter: the depth-wise tree. With
  * fewer, a first tree has so many leaves, and each of its splits is the depth-wise one's. */
 static void leafwise_is_part_of_depthwise(void **state)
@@ -225,6 +277,8 @@ int main(void)
         cmocka_unit_test(fine_levels),
         cmocka_unit_test(gradient_sampled),
         cmocka_unit_test(leafwise),
+        cmocka_unit_test(weighted),
+        cmocka_unit_test(squared_error),
         cmocka_unit_test(leafwise_is_part_of_depthwise),
         cmocka_unit_test(leafwise_is_at_most_ten_deep),
     };

@@ -46,7 +46,7 @@ static void by_subsets(const TreesModel *m, const float *row, double *phi)
     double *value = NULL;
     assert_ok(dp_new(&value, (size_t)1 << F));
     for (unsigned known = 0; known < 1u << F; known++) {
-        value[known] = ldexp((double)m->bias, -TREES_LEAF_BITS);
+        value[known] = ldexp((double)m->bias[0], -TREES_LEAF_BITS);
         for (int t = 0; t < m->n_trees; t++)
             value[known] += conditional(m, t, row, known, 0, 0);
     }
@@ -207,6 +207,7 @@ static void golden_read(Golden *g)
     FILE *file = fopen(path, "r");
     assert_non_null(file);
     TreesModel *m = &g->m;
+    m->outputs = 1;
     assert_int_equal(fscanf(file, "shape %d %d %d %d", &m->n_features, &trees, &depth, &g->shown), 4);
     m->n_trees = trees;
     m->depth = depth;
@@ -258,7 +259,7 @@ static void they_equal_xgboost(void **state)
     TreesScorer *scorer = NULL;
     double *phi = NULL;
     golden_read(&g);
-    g.m.bias = 1 << (TREES_LEAF_BITS - 1); /* the base score of the script */
+    g.m.bias[0] = 1 << (TREES_LEAF_BITS - 1); /* the base score of the script */
     size_t n = (size_t)(g.shown * (g.m.n_features + 1));
     assert_ok(dp_new(&phi, n));
     assert_ok(trees_scorer_build(&scorer, &g.m, NULL));

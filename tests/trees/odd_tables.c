@@ -124,7 +124,7 @@ static void nothing_to_split_by(void **state)
         positives += table.part[i] == 0 && table.label[i];
     }
     double rate = (double)positives / (double)train;
-    assert_true(fabs(trees_probability(model->bias) - rate) < 1e-6);
+    assert_true(fabs(trees_probability(model->bias[0]) - rate) < 1e-6);
     learning_free(&learning);
     table_free(&table);
 }

@@ -182,7 +182,7 @@ static void check_growth(TreesGrowth growth, double sample_rows, TreesSampling b
     assert_ok(dp_new(&brute.margin, (size_t)table.n));
     assert_ok(dp_new(&brute.leaf, (size_t)table.n));
     for (int64_t i = 0; i < table.n; i++)
-        brute.margin[i] = (double)brute.model->bias * 0x1p-20;
+        brute.margin[i] = (double)brute.model->bias[0] * 0x1p-20;
     for (int i = 0; i < 3; i++)
         check_tree(&brute, i);
     check_margins(&learning, brute.model);

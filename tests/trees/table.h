@@ -21,6 +21,8 @@ typedef struct Table {
     int features;
     float *value; /* [features][n] */
     int8_t *label;
+    double *target; /* a number that depends on the same columns */
+    double *weight; /* of a row; handed to the training where the way says so */
     uint8_t *part;
     uint64_t *row;
 } Table;
@@ -32,6 +34,7 @@ typedef struct Way {
     int threads;
     int order; /* 0: as drawn, else a seeded shuffle */
     int deal;  /* DEAL_BLOCKS: equal blocks of rows; 1: row i to rank i % size; 2: the last rank gets none; DEAL_ALL */
+    bool weighted;
     TreesOptions options;
 } Way;
 enum { DEAL_BLOCKS = 0, DEAL_ROUND = 1, DEAL_LAST_EMPTY = 2, DEAL_ALL = 3 };
@@ -62,6 +65,8 @@ static inline void table_draw(Table *table, int64_t n, int features, uint64_t se
     table->features = features;
     assert_ok(dp_new(&table->value, (size_t)(n * features)));
     assert_ok(dp_new(&table->label, (size_t)n));
+    assert_ok(dp_new(&table->target, (size_t)n));
+    assert_ok(dp_new(&table->weight, (size_t)n));
     assert_ok(dp_new(&table->part, (size_t)n));
     assert_ok(dp_new(&table->row, (size_t)n));
     for (int64_t i = 0; i < n; i++) {
@@ -72,6 +77,8 @@ static inline void table_draw(Table *table, int64_t n, int features, uint64_t se
         z += isnan(v) ? 1.5 : v > 50 ? 1 : -1;
         z += features > 2 && (int)table->value[2 * n + i] == 3 ? 2 : 0;
         table->label[i] = dp_random_unit(seed, 1, row) < tree_sigmoid(z);
+        table->target[i] = 1e6 + 1000 * (z + dp_random_unit(seed, 2, row));
+        table->weight[i] = (double)dp_random_below(seed, 3, row, 5) * 0.75;
         table->part[i] = (uint8_t)(i % 9 == 0 ? 1 : i % 31 == 0 ? 2 : 0);
         table->row[i] = row;
     }
@@ -81,6 +88,8 @@ static inline void table_free(Table *table)
 {
     dp_free(&table->value);
     dp_free(&table->label);
+    dp_free(&table->target);
+    dp_free(&table->weight);
     dp_free(&table->part);
     dp_free(&table->row);
 }
@@ -101,6 +110,8 @@ static inline void table_deal(Table *out, const Table *all, const Way *way, cons
     out->features = all->features;
     assert_ok(dp_new(&out->value, (size_t)(n * all->features)));
     assert_ok(dp_new(&out->label, (size_t)n));
+    assert_ok(dp_new(&out->target, (size_t)n));
+    assert_ok(dp_new(&out->weight, (size_t)n));
     assert_ok(dp_new(&out->part, (size_t)n));
     assert_ok(dp_new(&out->row, (size_t)n));
     int64_t takers = way->deal == DEAL_LAST_EMPTY && size > 1 ? size - 1 : size;
@@ -111,6 +122,8 @@ static inline void table_deal(Table *out, const Table *all, const Way *way, cons
         for (int f = 0; f < all->features; f++)
             out->value[f * n + mine] = all->value[f * n + order[i]];
         out->label[mine] = all->label[order[i]];
+        out->target[mine] = all->target[order[i]];
+        out->weight[mine] = all->weight[order[i]];
         out->part[mine] = all->part[order[i]];
         out->row[mine++] = all->row[order[i]];
     }
@@ -146,7 +159,12 @@ static inline void learning_begin(Learning *learning, const Table *table, const 
     for (int f = 0; f < t->features; f++)
         assert_ok(trees_matrix_set(learning->matrix, f, t->value + f * t->n, use, comm));
     dp_free(&use);
-    TreesRows rows = {.n = t->n, .label = t->label, .part = t->part, .row = t->row};
+    TreesRows rows = {.n = t->n,
+                      .label = t->label,
+                      .target = t->target,
+                      .weight = way->weighted ? t->weight : NULL,
+                      .part = t->part,
+                      .row = t->row};
     assert_ok(
         trees_training_begin(&learning->training, learning->matrix, &rows, &way->options, 42, learning->device, comm));
 }
@@ -179,11 +197,13 @@ static inline dp_digest model_digest(const TreesModel *m)
 {
     dp_hash *hash = NULL;
     dp_digest digest;
-    int32_t head[4] = {m->n_features, m->n_trees, m->depth, (int32_t)m->growth};
+    int32_t head[4] = {m->n_features, m->n_trees, m->depth, (int32_t)m->growth}, more[2] = {(int32_t)m->loss, m->scale};
     int64_t nodes = m->n_trees ? m->node_at[m->n_trees] : 0, leaves = m->n_trees ? m->leaf_at[m->n_trees] : 0;
     assert_ok(dp_hash_start(&hash));
     hash_array(hash, head, 4, sizeof *head);
-    hash_array(hash, &m->bias, 1, sizeof m->bias);
+    if (m->loss != TREES_LOGLOSS) /* digests of the log-loss are older than this */
+        hash_array(hash, more, 2, sizeof *more);
+    hash_array(hash, m->bias, m->outputs, sizeof *m->bias);
     hash_array(hash, m->border_at, m->n_features + 1, sizeof *m->border_at);
     hash_array(hash, m->border, m->border_at[m->n_features], sizeof *m->border);
     hash_array(hash, m->tree_depth, m->n_trees, sizeof *m->tree_depth);
