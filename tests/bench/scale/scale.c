@@ -24,7 +24,7 @@ enum { FEATURES = 32, FEW = 8192, DEPTH = 6, SEED = 7, TREES = 64, NAME = 16 };
 /* The operations of growing, each with the number of times that a tree asks for it at most. */
 typedef enum Op { GRADIENTS, LIST, HISTOGRAM, SIBLINGS, SPLITS, PARTITION, WALK, LEAF_SUMS, ADD_LEAVES, OPS } Op;
 enum { TIMES = 16 };
-static const char *const op_name[OPS] = {"gradients", "list",   "histogram", "siblings",  "splits",
+static const char *const op_name[OPS] = {"gradients", "list", "histogram", "siblings",  "splits",
                                          "partition", "walk", "leaf_sums", "add_leaves"};
 
 /* SMPI's, absent in a native build. */
