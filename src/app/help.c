@@ -32,5 +32,6 @@ const dp_help_row app_help[] = {
      "Bring the named files back from a backup, or read an earlier snapshot (TABLE@N)."},
     {"app-16", "No file was given, and no file of the site's inbox has a name like from.files of the config.",
      "Name the files after the config, put them into the inbox, or correct from.files."},
+    {"app-17", "Two names in models.use mean the same version of a model.", "Leave one of them out."},
     {NULL, NULL, NULL},
 };

@@ -47,6 +47,63 @@ dp_status config_bind(const Config *config, const CfgSection *section, void *opt
     return DP_OK;
 }
 
+/* ---- what became of a value ---- */
+
+static bool is_text(CfgType type)
+{
+    return type == CFG_TEXT || type == CFG_NAME;
+}
+
+static bool holds(const CfgValue *value, const char *const *items, size_t n)
+{
+    CfgList held = is_text(value->row->type) ? (CfgList){&value->as.text, 1} : value->as.list;
+    bool same = value->present && held.n == n;
+    for (size_t i = 0; same && i < n; i++)
+        same = strcmp(held.items[i], items[i]) == 0;
+    return same;
+}
+
+static dp_status remember_written(Config *config, CfgValue *value)
+{
+    dp_buf text = {0};
+    dp_status st = cfg_print_value(&text, value);
+    if (st == DP_OK)
+        st = cfg_copy(config, &value->written, text.data, text.size);
+    dp_buf_free(&text);
+    return st;
+}
+
+dp_status config_settle(Config *config, const char *path, const char *const *items, size_t n)
+{
+    const CfgField *field = cfg_field_at(&config->schema.root, path);
+    CfgType type = field && field->row ? field->row->type : CFG_MAP;
+    const char **copies;
+    if (!field || !field->active || !(is_text(type) || type == CFG_LIST || type == CFG_WORDS) ||
+        (is_text(type) && n > 1))
+        return dp_fail(DP_ERR_INTERNAL, "config-19", "the key %s cannot be settled in a %s config", path,
+                       config_kind(config));
+    CfgValue *value = &config->values.values[field->slot];
+    if (n == 0)
+        value->present = false;
+    if (n == 0 || holds(value, items, n))
+        return DP_OK;
+    if (value->present)
+        DP_TRY(remember_written(config, value));
+    else
+        value->mark = (CfgMark){.file = "settled at the start"};
+    DP_TRY(cfg_new(config, &copies, n));
+    for (size_t i = 0; i < n; i++)
+        DP_TRY(cfg_copy(config, &copies[i], items[i], strlen(items[i])));
+    value->present = true;
+    if (is_text(type))
+        value->as.text = copies[0];
+    else
+        value->as.list = (CfgList){copies, n};
+    return DP_OK;
+}
+
+/* ---- where values come from ---- */
+
 /* The node that reaches furthest along the path; *whole where it is the path's end. Keys may hold dots themselves. */
 static const CfgNode *deepest(const CfgNode *map, const char *path, bool *whole)
 {

@@ -145,6 +145,10 @@ bool config_was_given(const Config *config, const char *path);
 
 /* Local. The resolved config as YAML: every key of the kind with its value, and its origin as a comment. */
 dp_status config_print(const Config *config, dp_buf *out);
+/* Local. Says in the resolved config what became of a text, a name or a list: `items` [n] stand there instead, beside
+ * what was written; n = 0: the value is not used and left out. Options that were bound keep what they hold. Fails
+ * INTERNAL for a path that is no such key of this file. */
+dp_status config_settle(Config *config, const char *path, const char *const *items, size_t n);
 /* Local. Digest of the resolved values of all sections but `job`, not of their origins, their order or how they were
  * written (80% is 0.8): what decides whether a run can be resumed. The order of free keys and lists does count. */
 dp_status config_digest(const Config *config, dp_digest *digest);

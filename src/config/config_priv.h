@@ -97,8 +97,9 @@ struct CfgValue {
     const CfgRow *row;
     const CfgSection *section;
     CfgMark mark;
-    bool given;   /* written, be it wrong */
-    bool present; /* `as` holds a value */
+    bool given;          /* written, be it wrong */
+    bool present;        /* `as` holds a value */
+    const char *written; /* what stood there before config_settle; NULL */
     union {
         const char *text;
         int64_t integer;
@@ -125,6 +126,8 @@ const char *cfg_wanted(CfgType type);
 dp_status cfg_check_value(Config *config, CfgValue *value, const CfgNode *node, const char *path);
 dp_status cfg_check_group(Config *config, const CfgSchema *schema, const CfgNode *map, CfgMark mark, const char *path,
                           CfgGroup *group);
+/* The value as YAML. */
+dp_status cfg_print_value(dp_buf *out, const CfgValue *value);
 void cfg_store(const CfgGroup *group, void *options);
 void cfg_store_value(const CfgValue *value, void *options);
 

@@ -47,5 +47,7 @@ const dp_help_row config_help[] = {
      "Please report it with the message."},
     {"config-20", "DIPPER_SITE names a file that is not there.",
      "Correct DIPPER_SITE, or unset it: then everything lies in ./dipper-data."},
+    {"config-21", "The site's time_zone is not known on this machine.",
+     "Write a name of the IANA time-zone list, like Asia/Taipei or UTC; Debian's package tzdata brings all of them."},
     {NULL, NULL, NULL},
 };

@@ -116,8 +116,6 @@ static dp_status print_part(dp_buf *out, const CfgPart *part)
     }
 }
 
-static dp_status print_value(dp_buf *out, const CfgValue *value);
-
 static dp_status print_list(dp_buf *out, const CfgList *list)
 {
     DP_TRY(dp_buf_text(out, "["));
@@ -153,7 +151,7 @@ static dp_status print_group(dp_buf *out, const CfgGroup *group, const char *pre
             snprintf(inner, sizeof inner, "%.*s", (int)(n + length + 1), value->row->key);
             DP_TRY(print_group(out, group, inner));
         } else {
-            DP_TRY(print_value(out, value));
+            DP_TRY(cfg_print_value(out, value));
         }
     }
     return dp_buf_text(out, "}");
@@ -181,7 +179,7 @@ static dp_status print_choice(dp_buf *out, const CfgValue *value)
     return dp_buf_add(out, at, n);
 }
 
-static dp_status print_value(dp_buf *out, const CfgValue *value)
+dp_status cfg_print_value(dp_buf *out, const CfgValue *value)
 {
     char time[32];
     switch (value->row->type) {
@@ -217,8 +215,9 @@ static dp_status print_value(dp_buf *out, const CfgValue *value)
 
 enum { ORIGIN_COLUMN = 48, INDENT_MAX = 2 * CFG_DEPTH_LIMIT };
 
-/* Ends a line that began at `from` with a comment saying where the value comes from. */
-static dp_status end_line(dp_buf *out, size_t from, CfgMark mark)
+/* Ends a line that began at `from` with a comment saying where the value comes from, and as what (NULL: as it stands).
+ */
+static dp_status end_line(dp_buf *out, size_t from, CfgMark mark, const char *written)
 {
     size_t width = out->size - from;
     DP_TRY(dp_buf_print(out, "%*s # ", width < ORIGIN_COLUMN ? (int)(ORIGIN_COLUMN - width) : 0, ""));
@@ -228,7 +227,7 @@ static dp_status end_line(dp_buf *out, size_t from, CfgMark mark)
         DP_TRY(dp_buf_add(out, (unsigned char)*c < ' ' || (!text && (unsigned char)*c > '~') ? "?" : c, 1));
     if (mark.line > 0)
         DP_TRY(dp_buf_print(out, ":%d", mark.line));
-    return dp_buf_text(out, "\n");
+    return written ? dp_buf_print(out, ", as %s\n", written) : dp_buf_text(out, "\n");
 }
 
 /* A map with free keys takes a line an entry. */
@@ -238,7 +237,7 @@ static dp_status print_entries(dp_buf *out, const CfgValue *value, int indent)
         size_t from = out->size;
         DP_TRY(dp_buf_print(out, "%*s%s: ", indent, "", value->as.map.entries[i].key));
         DP_TRY(print_group(out, &value->groups[i], ""));
-        DP_TRY(end_line(out, from, value->as.map.entries[i].mark));
+        DP_TRY(end_line(out, from, value->as.map.entries[i].mark, NULL));
     }
     return DP_OK;
 }
@@ -271,8 +270,8 @@ static dp_status print_field(dp_buf *out, const CfgField *field, const CfgGroup 
         return print_entries(out, value, indent + 2);
     }
     DP_TRY(dp_buf_text(out, " "));
-    DP_TRY(print_value(out, value));
-    return end_line(out, from, value->mark);
+    DP_TRY(cfg_print_value(out, value));
+    return end_line(out, from, value->mark, value->written);
 }
 
 dp_status config_print(const Config *config, dp_buf *out)
@@ -296,7 +295,7 @@ static dp_status digest_values(const Config *config, dp_buf *text)
         if (!value->present || strcmp(value->section->path, "job") == 0)
             continue;
         DP_TRY(dp_buf_print(text, "%s.%s=", value->section->path, value->row->key));
-        DP_TRY(print_value(text, value));
+        DP_TRY(cfg_print_value(text, value));
         DP_TRY(dp_buf_text(text, "\n"));
     }
     return DP_OK;

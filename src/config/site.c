@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/zone.h"
 #include "config/config_priv.h"
 
 static const CfgRow site_rows[] = {
@@ -15,6 +16,8 @@ static const CfgRow site_rows[] = {
     {"inbox", CFG_PATH, CFG_AT(SiteOptions, inbox), .def = "", .help = "files to ingest; root/inbox"},
     {"outbox", CFG_PATH, CFG_AT(SiteOptions, outbox), .def = "", .help = "deliveries; root/outbox"},
     {"scratch", CFG_PATH, CFG_AT(SiteOptions, scratch), .def = "", .help = "what can be lost; root/scratch"},
+    {"time_zone", CFG_TEXT, CFG_AT(SiteOptions, time_zone), .def = "UTC",
+     .help = "in which days and months of batches are meant, like Asia/Taipei"},
     {"slurm.partition", CFG_TEXT, CFG_AT(SiteOptions, partition), .def = "", .help = "where jobs are sent"},
     {"slurm.account", CFG_TEXT, CFG_AT(SiteOptions, account), .def = "", .help = "who pays for them"},
     {.key = NULL},
@@ -35,6 +38,15 @@ static dp_status settle(Config *config, const char **place, const char *root, co
     return DP_OK;
 }
 
+static dp_status check_zone(SiteOptions *site)
+{
+    dp_zone *zone = NULL;
+    if (dp_zone_build(&zone, site->time_zone) != DP_OK)
+        DP_TRY(config_add_fault(site->config, "time_zone", "config-21", "%s", dp_error_last()->text));
+    dp_zone_free(&zone);
+    return config_must_be_good(site->config);
+}
+
 dp_status site_load(SiteOptions *site)
 {
     static const char nothing[] = "kind: site\n";
@@ -53,6 +65,7 @@ dp_status site_load(SiteOptions *site)
     }
     DP_GO(config_must_be_good(site->config));
     DP_GO(config_bind(site->config, &site_sections[0], site));
+    DP_GO(check_zone(site));
     DP_GO(settle(site->config, &site->lake, site->root, "lake"));
     DP_GO(settle(site->config, &site->runs, site->root, "runs"));
     DP_GO(settle(site->config, &site->models, site->root, "models"));

@@ -12,7 +12,8 @@ const dp_help_row score_help[] = {
     {"score-05", "Rows of a day or month were asked for, and the table has no time column (rows.time of its config).",
      "Select rows with data.where, or name the time column when the table is made."},
     {"score-06", "The table holds no rows.", "Ingest some first: dipper ingest CONFIG FILE."},
-    {"score-07", "More than one model was named, and this version scores with one.",
-     "Name one in models.use; run the command once a model."},
+    {"score-08", "The time zone of the batch is not known on this machine.",
+     "Write a name of the IANA time-zone list in data.time_zone, like Asia/Taipei or UTC, or leave it out: then the "
+     "site's is taken."},
     {NULL, NULL, NULL},
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/zone.h"
 
 const CfgRow evaluate_rows[] = {
     {"metrics", CFG_LIST, CFG_AT(EvaluateOptions, metrics), .min = 1, .max = 32,
@@ -22,12 +23,15 @@ static const CfgRow rows_of_data[] = {
     {"table", CFG_TEXT, CFG_AT(BatchOptions, table), .help = "declarations, declarations@418"},
     {"day", CFG_TEXT, CFG_AT(BatchOptions, day), .def = "", .help = "rows of a day: 2026-11-18, yesterday, latest"},
     {"month", CFG_TEXT, CFG_AT(BatchOptions, month), .def = "", .help = "rows of a month: 2026-11, latest"},
+    {"time_zone", CFG_TEXT, CFG_AT(BatchOptions, time_zone), .def = "",
+     .help = "whose days and months are meant, like Asia/Taipei; absent: the site's"},
     {"where", CFG_TEXT, CFG_AT(BatchOptions, where), .def = "", .help = "rows like 'hs6 = 090111 and value > 1e6'"},
     {"as_of", CFG_TIME, CFG_AT(BatchOptions, as_of), .def = "",
      .help = "as the table was known then; absent: all that is recorded"},
     {.key = NULL}};
 static const CfgRow rows_of_models[] = {
-    {"use", CFG_WORDS, CFG_AT(BatchOptions, use), .min = 1, .max = 16, .help = "risk:15, or risk for the newest"},
+    {"use", CFG_WORDS, CFG_AT(BatchOptions, use), .min = 1, .max = SCORE_MODELS_MAX,
+     .help = "risk:15, or risk for the newest; all score in one pass over the table"},
     {.key = NULL}};
 static const CfgRow rows_of_write[] = {
     {"table", CFG_NAME, CFG_AT(BatchOptions, write_table), .def = "scores", .help = "that takes the scores"},
@@ -59,22 +63,26 @@ static bool is_given(const char *text)
     return text && *text;
 }
 
-/* "2026-11" into its first moment and the first of the next month. */
-static bool read_month(const char *text, int64_t *from, int64_t *to)
+/* "2026-11-18" into its day since 1970. */
+static bool read_day(const char *text, int64_t *day)
+{
+    int64_t time;
+    bool good = strlen(text) == 10 && dp_time_read(&time, text);
+    *day = good ? time / DP_DAY - (time % DP_DAY < 0) : 0;
+    return good;
+}
+
+/* "2026-11" into its first day and the first of the next month. */
+static bool read_month(const char *text, int64_t *first, int64_t *next)
 {
     char day[16];
     if (strlen(text) != 7)
         return false;
     snprintf(day, sizeof day, "%s-01", text);
-    if (!dp_time_read(from, day))
+    if (!read_day(day, first))
         return false;
-    *to = dp_time_add_months(*from, 1);
+    *next = dp_time_add_months(*first * DP_DAY, 1) / DP_DAY;
     return true;
-}
-
-static bool read_day(const char *text, int64_t *from)
-{
-    return strlen(text) == 10 && dp_time_read(from, text);
 }
 
 static bool is_override(const Config *config, const char *path)
@@ -82,69 +90,94 @@ static bool is_override(const Config *config, const char *path)
     return config_was_given(config, path) && config_mark(config, path).line == 0;
 }
 
+/* A period given on the command line takes the place of the file's. */
+static dp_status choose_period(BatchOptions *options, Config *config)
+{
+    bool day = is_override(config, "data.day"), month = is_override(config, "data.month");
+    if (!is_given(options->day) || !is_given(options->month))
+        return DP_OK;
+    if (day == month)
+        return config_add_fault(config, "data.month", "score-04", "give data.day or data.month, not both");
+    *(month ? &options->day : &options->month) = NULL;
+    return config_settle(config, month ? "data.day" : "data.month", NULL, 0);
+}
+
+static dp_status check_zone(const BatchOptions *options, Config *config)
+{
+    dp_zone *zone = NULL;
+    if (is_given(options->time_zone) && dp_zone_build(&zone, options->time_zone) != DP_OK)
+        DP_TRY(config_add_fault(config, "data.time_zone", "score-08", "%s", dp_error_last()->text));
+    dp_zone_free(&zone);
+    return DP_OK;
+}
+
 dp_status score_options(BatchOptions *options, Config *config)
 {
-    int64_t from, to;
+    int64_t first, next;
     for (size_t i = 0; i < score_sections_n; i++)
         DP_TRY(config_bind(config, &score_sections[i], options));
     if (is_given(options->day) && strcmp(options->day, "yesterday") != 0 && strcmp(options->day, "latest") != 0 &&
-        !read_day(options->day, &from))
+        !read_day(options->day, &first))
         DP_TRY(config_add_fault(config, "data.day", "score-04", "'%s' is not a day: 2026-11-18, yesterday or latest",
                                 options->day));
-    if (is_given(options->month) && strcmp(options->month, "latest") != 0 && !read_month(options->month, &from, &to))
+    if (is_given(options->month) && strcmp(options->month, "latest") != 0 && !read_month(options->month, &first, &next))
         DP_TRY(config_add_fault(config, "data.month", "score-04", "'%s' is not a month: 2026-11 or latest",
                                 options->month));
-    /* A period given on the command line takes the place of the file's. */
-    if (is_given(options->day) && is_given(options->month) &&
-        is_override(config, "data.month") != is_override(config, "data.day"))
-        *(is_override(config, "data.month") ? &options->day : &options->month) = NULL;
-    if (is_given(options->day) && is_given(options->month))
-        DP_TRY(config_add_fault(config, "data.month", "score-04", "give data.day or data.month, not both"));
-    if (options->use.n > 1)
-        DP_TRY(config_add_fault(config, "models.use", "score-07", "%zu models are named; one can be used at a time",
-                                options->use.n));
-    return DP_OK;
+    DP_TRY(choose_period(options, config));
+    return check_zone(options, config);
 }
 
-static int64_t floor_day(int64_t time)
+static void find_period(ScoreWanted *wanted, const BatchOptions *options, const dp_zone *zone, int64_t latest,
+                        int64_t today)
 {
-    int64_t days = time / DP_DAY - (time % DP_DAY < 0);
-    return days * DP_DAY;
-}
-
-/* The month that a moment lies in: "2026-11". */
-static void month_of(char out[8], int64_t time)
-{
-    char text[32];
-    dp_time_print(text, time);
-    snprintf(out, 8, "%.7s", text);
-}
-
-static dp_status find_period(ScoreWanted *wanted, const BatchOptions *options, int64_t latest, int64_t today)
-{
-    if (is_given(options->month)) {
-        month_of(wanted->label, latest);
-        if (strcmp(options->month, "latest") != 0)
-            snprintf(wanted->label, sizeof wanted->label, "%s", options->month);
-        read_month(wanted->label, &wanted->from, &wanted->to);
-        return DP_OK;
+    bool month = is_given(options->month);
+    const char *asked = month ? options->month : options->day;
+    int64_t first = dp_zone_day(zone, latest), next;
+    char found[32];
+    if (strcmp(asked, "yesterday") == 0)
+        first = dp_zone_day(zone, today) - 1;
+    dp_time_print(found, first * DP_DAY);
+    if (strcmp(asked, "yesterday") == 0 || strcmp(asked, "latest") == 0)
+        asked = found;
+    snprintf(wanted->label, sizeof wanted->label, "%.*s", month ? 7 : 10, asked);
+    if (month) {
+        read_month(wanted->label, &first, &next);
+    } else {
+        read_day(wanted->label, &first);
+        next = first + 1;
     }
-    if (strcmp(options->day, "yesterday") == 0)
-        wanted->from = floor_day(today) - DP_DAY;
-    else if (strcmp(options->day, "latest") == 0)
-        wanted->from = floor_day(latest);
-    else
-        read_day(options->day, &wanted->from);
-    wanted->to = wanted->from + DP_DAY;
-    dp_time_print(wanted->label, wanted->from);
+    wanted->from = dp_zone_midnight(zone, first);
+    wanted->to = dp_zone_midnight(zone, next);
+}
+
+/* The condition on the time column that the period is. */
+static dp_status want_period(ScoreWanted *wanted, const BatchOptions *options, const LakeTable *table, int64_t today)
+{
+    LakeFacts facts = lake_facts(table);
+    const char *column = lake_schema(table)->time;
+    dp_zone *zone = NULL;
+    char from[32], to[32];
+    if (!column || facts.last == DP_TIME_MISSING)
+        return dp_fail(DP_ERR_USAGE, "score-05", "table %s has no times, so data.%s cannot select rows; use data.where",
+                       facts.name, is_given(options->day) ? "day" : "month");
+    DP_TRY(dp_zone_build(&zone, is_given(options->time_zone) ? options->time_zone : "UTC"));
+    find_period(wanted, options, zone, facts.last, today);
+    dp_zone_free(&zone);
+    dp_time_print(from, wanted->from);
+    dp_time_print(to, wanted->to);
+    snprintf(wanted->where, sizeof wanted->where, "%s >= %s and %s < %s", column, from, column, to);
+    wanted->stamp = wanted->to - 1;
     return DP_OK;
+}
+
+static bool names_a_period(const BatchOptions *options)
+{
+    return is_given(options->day) || is_given(options->month);
 }
 
 dp_status score_wanted(ScoreWanted *wanted, const BatchOptions *options, const LakeTable *table, int64_t today)
 {
     LakeFacts facts = lake_facts(table);
-    const LakeSchema *schema = lake_schema(table);
-    char from[32], to[32];
     *wanted = (ScoreWanted){.from = DP_TIME_MISSING,
                             .to = DP_TIME_MISSING,
                             .as_of = DP_TIME_MISSING,
@@ -153,17 +186,8 @@ dp_status score_wanted(ScoreWanted *wanted, const BatchOptions *options, const L
     if (facts.rows == 0)
         return dp_fail(DP_ERR_NO_INPUT, "score-06", "table %s@%lld has no rows; ingest some first", facts.name,
                        (long long)facts.snapshot);
-    if (is_given(options->day) || is_given(options->month)) {
-        if (!schema->time || facts.last == DP_TIME_MISSING)
-            return dp_fail(DP_ERR_USAGE, "score-05",
-                           "table %s has no times, so data.%s cannot select rows; use data.where", facts.name,
-                           is_given(options->day) ? "day" : "month");
-        DP_TRY(find_period(wanted, options, facts.last, today));
-        dp_time_print(from, wanted->from);
-        dp_time_print(to, wanted->to);
-        snprintf(wanted->where, sizeof wanted->where, "%s >= %s and %s < %s", schema->time, from, schema->time, to);
-        wanted->stamp = wanted->to - 1;
-    }
+    if (names_a_period(options))
+        DP_TRY(want_period(wanted, options, table, today));
     if (is_given(options->where)) {
         size_t used = strlen(wanted->where);
         int n =
@@ -175,4 +199,17 @@ dp_status score_wanted(ScoreWanted *wanted, const BatchOptions *options, const L
     if (options->as_of != DP_TIME_MISSING)
         wanted->as_of = wanted->stamp = options->as_of;
     return DP_OK;
+}
+
+dp_status score_settle(Config *config, const BatchOptions *options, const ScoreWanted *wanted, const ScoreModel *models,
+                       int n)
+{
+    const char *label = wanted->label, *addresses[SCORE_MODELS_MAX];
+    for (int m = 0; m < n; m++)
+        addresses[m] = models[m].address;
+    DP_TRY(config_settle(config, "models.use", addresses, (size_t)n));
+    if (!names_a_period(options))
+        return DP_OK;
+    DP_TRY(config_settle(config, is_given(options->day) ? "data.day" : "data.month", &label, 1));
+    return options->time_zone ? config_settle(config, "data.time_zone", &options->time_zone, 1) : DP_OK;
 }

@@ -46,13 +46,14 @@ dp_status score_compare(ScoreReport *differences, const Model *model, const Mode
 
 /* ---- score ---- */
 
-enum { SCORE_REASONS_MAX = 20 };
+enum { SCORE_REASONS_MAX = 20, SCORE_MODELS_MAX = 16 };
 
 /* Sections "data", "models" and "write" of `kind: batch`. */
 typedef struct BatchOptions {
     const char *table;
-    const char *day;         /* "yesterday", "2026-11-18", "latest": rows of that day (UTC) */
+    const char *day;         /* "yesterday", "2026-11-18", "latest": rows of that day */
     const char *month;       /* "latest", "2026-11" */
+    const char *time_zone;   /* whose days and months are meant; NULL: UTC */
     const char *where;       /* a condition, joined with the others by and */
     CfgList use;             /* models */
     int64_t as_of;           /* read the table as it was known then; DP_TIME_MISSING: all that is recorded */
@@ -75,9 +76,20 @@ typedef struct ScoreWanted {
     int64_t stamp;    /* the as-of written beside each score: as_of, else the period's end, else the latest row */
     char label[32];   /* "2026-11-19", "2026-11", "all rows" */
 } ScoreWanted;
-/* Local. `today` is the day that "yesterday" is counted from, microseconds. Fails USAGE where the table has no time
- * column or no rows. */
+/* Local. `today`: the moment whose day before is "yesterday", microseconds. Fails USAGE where the table has no time
+ * column, NO_INPUT where it has no rows. */
 dp_status score_wanted(ScoreWanted *wanted, const BatchOptions *options, const LakeTable *table, int64_t today);
+
+/* A model at work; `address` ("risk:15") is written beside each score. Both are borrowed. */
+typedef struct ScoreModel {
+    const Model *model;
+    const char *address;
+} ScoreModel;
+
+/* Local. Writes what was settled into the resolved config: which day or month "latest" was, in whose time zone, which
+ * version each model is. */
+dp_status score_settle(Config *config, const BatchOptions *options, const ScoreWanted *wanted, const ScoreModel *models,
+                       int n);
 
 typedef struct ScoreTop {
     char row[80];
@@ -88,22 +100,26 @@ typedef struct ScoreTop {
     } reason[5];
 } ScoreTop;
 
-typedef struct ScoreResult {
-    int64_t rows, blocks, blocks_before; /* blocks_before: found done by an earlier start */
-    int64_t snapshot;                    /* of the scores table */
-    bool known;                          /* these scores are in the table already: nothing was added */
-    ScoreTop *top;                       /* the riskiest rows, on rank 0 */
+/* What one model gave. */
+typedef struct ScoreGiven {
+    int64_t snapshot;      /* of the scores table */
+    int64_t blocks_before; /* found done by an earlier start */
+    bool known;            /* these scores are in the table already: nothing was added */
+    ScoreTop *top;         /* the riskiest rows, on rank 0 */
     int n_top;
+} ScoreGiven;
+
+typedef struct ScoreResult {
+    int64_t rows, blocks; /* of the table */
+    ScoreGiven given[SCORE_MODELS_MAX];
+    int n;                  /* models */
     bool left, interrupted; /* asked to leave */
 } ScoreResult;
 void score_result_free(ScoreResult *result);
 
-/* Collective. Scores the rows block by block; each block is published whole under one name that follows from (model
- * payload, table content, as-of, block), so a stopped run goes on and a repeated one adds nothing. The scores table
- * gets one delivery at the end. */
 typedef struct ScoreJob {
-    const Model *model;
-    const char *address; /* "risk:15": written beside each score */
+    ScoreModel models[SCORE_MODELS_MAX];
+    int n; /* models */
     LakeTable *table;
     const char *lake; /* folder of the scores table */
     const BatchOptions *options;
@@ -111,6 +127,9 @@ typedef struct ScoreJob {
     LakeCompress compress;
     int threads;
 } ScoreJob;
+/* Collective. One pass over the rows for all models; a column that several want is read once. Block by block: each is
+ * published whole under one name that follows from (model payload, table content, as-of, block), so a stopped run goes
+ * on and a repeated one adds nothing. The scores table gets one delivery a model at the end. */
 dp_status score_table(ScoreResult *result, const ScoreJob *job, const Comm *comm);
 
 extern const dp_help_row score_help[];

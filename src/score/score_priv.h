@@ -1,10 +1,20 @@
-/* score_priv.h -- shared by the files of this room. */
+/* score_priv.h -- shared by the files of this room.
+ *
+ *     options.c    config rows; which rows of a table a batch wants
+ *     table.c      the scan, rounds of blocks over ranks, the deliveries
+ *     scorer.c     one model at work: a block in, its partition of the scores out
+ *     sheet.c      the scores table: columns, dictionaries, the name of a delivery
+ *     top.c        the riskiest rows, reasons, values for people
+ *     evaluate.c   figures of a model
+ */
 #ifndef DIPPER_SCORE_SCORE_PRIV_H
 #define DIPPER_SCORE_SCORE_PRIV_H
 
 #include "score/score.h"
 
 enum { SCORE_TOP_REASONS = 5 };
+
+/* ---- top.c ---- */
 
 /* One reason of a row: the input and what it adds to the margin. */
 typedef struct Reason {
@@ -36,5 +46,59 @@ void reasons_pick(Reason *reason, int n, const double *phi, int inputs);
 
 /* Local. A value of a row for people, at most room - 1 bytes, never a cut letter. */
 void value_print(char *out, size_t room, const LakeValues *values, int32_t row);
+
+/* ---- sheet.c ---- */
+
+/* The columns of the scores table, and one model's words in it. */
+typedef struct Sheet {
+    LakeSchema schema; /* row, score, reason_1, amount_1, ..., model, as_of */
+    int reasons;
+    LakeDict input_names, model_name; /* code 0 is missing, input j is j + 1, the model is 1 */
+    dp_buf name_bytes;
+    uint32_t *name_at, model_at[3];
+} Sheet;
+/* Local. The address is borrowed. */
+dp_status sheet_build(Sheet *sheet, const ScoreModel *use, int reasons);
+void sheet_free(Sheet *sheet);
+/* Local. What is scored, by what: the name of the delivery. */
+dp_status sheet_source(dp_digest *source, const ScoreModel *use, const ScoreJob *job);
+
+/* ---- scorer.c ---- */
+
+/* A block of the table as all models see it. */
+typedef struct Rows {
+    const LakeBlock *block;
+    const char *text;    /* ids, one after the other */
+    const int64_t *at;   /* [rows + 1] into text */
+    const int64_t *when; /* [rows] the as-of of the scores */
+} Rows;
+static inline int64_t rows_number(const LakeBlock *block, int32_t i)
+{
+    return block->row ? block->row[i] : block->first_row + i;
+}
+
+/* One model at work. */
+typedef struct Scorer {
+    const ScoreJob *job;
+    ScoreModel use;
+    Sheet sheet;
+    DataEncoder *encoder;
+    const int *columns; /* [inputs] of the table; the encoder's */
+    int *place;         /* [inputs] among the columns of the scan */
+    int inputs;
+    LakeWriter *writer; /* NULL when the scores are known */
+    Top top;
+    /* room for one block */
+    int32_t room;
+    float *x, *score, *amount; /* [room][inputs], [room], [reasons][room] */
+    uint32_t *reason, *model;  /* [reasons][room], [room] */
+    LakeValues *input, *value; /* [inputs] of a block, [schema.n] to write */
+    double *phi;               /* [inputs + 1] */
+} Scorer;
+dp_status scorer_build(Scorer *scorer, const ScoreJob *job, const ScoreModel *use);
+void scorer_free(Scorer *scorer);
+/* Local. Scores, explains and writes the rows. A block that an earlier start did is scored again for the riskiest rows
+ * (cheap), but neither explained nor written (dear). */
+dp_status scorer_take(Scorer *scorer, const Rows *rows, ScoreGiven *given);
 
 #endif

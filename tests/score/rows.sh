@@ -1,4 +1,5 @@
-# RUN np=1 -- a batch scores the rows it names, as they were known at its as-of; a table that does not fit is refused
+# RUN np=1 -- a batch scores the rows it names, as they were known at its as-of, in days of its time zone; a table that
+# does not fit is refused
 . "$DIPPER_SOURCE/tests/support/risk.sh"
 make_lake 6000
 "$DIPPER" train configs/risk.yaml model.trees=10 job.threads=1 evaluate.slices=[] --quiet >/dev/null 2>"$words" || wrong "no model"
@@ -27,6 +28,34 @@ same_rows "accepted_at >= $last" data.day=latest
 at=(--at 2025-06-01)
 same_rows "accepted_at >= 2025-05-01 and accepted_at < 2025-06-01" data.month=2025-05 data.as_of=2025-06-01
 at=()
+
+# Days and months of a place: of the batch's, else of the site's; over the night in which clocks change.
+same_rows "accepted_at >= 2026-03-08T05:00:00Z and accepted_at < 2026-03-09T04:00:00Z" data.day=2026-03-08 data.time_zone=America/New_York
+settled() { cat "$(find data/runs -name config.yaml -newer "$1")"; }
+for zone in Asia/Taipei Europe/Berlin; do
+	printf 'kind: site\nroot: %s/data\ntime_zone: %s\n' "$home" $zone >site.yaml
+	touch before
+	case $zone in
+	Asia/Taipei) same_rows "accepted_at >= 2025-09-30T16:00:00Z and accepted_at < 2025-10-31T16:00:00Z" data.month=2025-10 ;;
+	Europe/Berlin) same_rows "accepted_at >= 2025-09-30T22:00:00Z and accepted_at < 2025-10-31T23:00:00Z" data.month=2025-10 ;;
+	esac
+	settled before | grep -q "time_zone: $zone *# settled at the start" || wrong "the run does not say the time zone $zone"
+	settled before | grep -q 'use: \["risk:1"\] .*, as \[risk\]' || wrong "the run does not say the model: $(settled before)"
+	settled before | grep -q "month: 2025-10 *# command line" || wrong "the run does not say the month"
+	! settled before | grep -q "^  day:" || wrong "the run says the file's day, which was not used"
+done
+# Late in the evening of the latest row's day it is the next day in Asia: "latest" is that one.
+touch before
+"$DIPPER" score configs/score-night.yaml write.table=kiritimati data.day=latest data.time_zone=Pacific/Kiritimati >out 2>"$words" ||
+	wrong "latest in Kiritimati failed"
+next=$(date -u -d "$("$DIPPER" lake show declarations --json | sed -n 's/.*"last": "\(.*\)".*/\1/p') + 14 hours" +%F)
+settled before | grep -q "day: $next .*, as latest" || wrong "latest is not $next: $(settled before | grep day:)"
+fails 78 "$DIPPER" score configs/score-night.yaml data.day=latest data.time_zone=Mars/Phobos
+grep -q "score-08" "$words" || wrong "a time zone that is none"
+printf 'kind: site\nroot: %s/data\ntime_zone: Mars/Phobos\n' "$home" >site.yaml
+fails 78 "$DIPPER" score configs/score-night.yaml data.day=latest
+grep -q "config-21" "$words" || wrong "a time zone of the site that is none"
+printf 'kind: site\nroot: %s/data\n' "$home" >site.yaml
 
 # Yesterday has no rows: nothing is wrong, nothing is added but an empty delivery.
 "$DIPPER" score configs/score-night.yaml write.table=empty >out 2>"$words" || wrong "a day without rows failed"

@@ -1,0 +1,183 @@
+/* One model at work on the blocks of a table. */
+#include <stdio.h>
+#include <string.h>
+
+#include "score/score_priv.h"
+
+/* Rows a thread takes at a time: what is prepared a tree and shared by its rows is paid once a chunk. */
+enum { CHUNK = 4096 };
+
+static void free_room(Scorer *s)
+{
+    dp_free(&s->x);
+    dp_free(&s->score);
+    dp_free(&s->amount);
+    dp_free(&s->reason);
+    dp_free(&s->model);
+}
+
+dp_status scorer_build(Scorer *s, const ScoreJob *job, const ScoreModel *use)
+{
+    *s = (Scorer){.job = job, .use = *use, .inputs = model_inputs(use->model)->n};
+    DP_TRY(sheet_build(&s->sheet, use, (int)job->options->reasons));
+    DP_TRY(data_encoder_build(&s->encoder, model_inputs(use->model), lake_schema(job->table), &s->columns));
+    DP_TRY(dp_new(&s->place, (size_t)s->inputs));
+    DP_TRY(dp_new(&s->input, (size_t)s->inputs));
+    DP_TRY(dp_new(&s->value, (size_t)s->sheet.schema.n));
+    DP_TRY(dp_new(&s->phi, (size_t)s->inputs + 1));
+    return top_build(&s->top, job->options->top);
+}
+
+void scorer_free(Scorer *s)
+{
+    data_encoder_free(&s->encoder);
+    sheet_free(&s->sheet);
+    top_free(&s->top);
+    free_room(s);
+    dp_free(&s->place);
+    dp_free(&s->input);
+    dp_free(&s->value);
+    dp_free(&s->phi);
+}
+
+static dp_status make_room(Scorer *s, int32_t rows)
+{
+    size_t n = (size_t)rows, k = (size_t)s->sheet.reasons;
+    if (rows <= s->room)
+        return DP_OK;
+    free_room(s);
+    s->room = 0;
+    DP_TRY(dp_new(&s->x, n * (size_t)s->inputs));
+    DP_TRY(dp_new(&s->score, n));
+    DP_TRY(dp_new(&s->amount, n * k));
+    DP_TRY(dp_new(&s->reason, n * k));
+    DP_TRY(dp_new(&s->model, n));
+    for (size_t i = 0; i < n; i++)
+        s->model[i] = 1;
+    s->room = rows;
+    return DP_OK;
+}
+
+/* ---- scores ---- */
+
+/* Local. Threads share the rows in chunks. */
+static void predict(Scorer *s, int32_t rows)
+{
+    int64_t chunks = (rows + CHUNK - 1) / CHUNK;
+#pragma omp parallel for num_threads(s->job->threads) schedule(dynamic)
+    for (int64_t c = 0; c < chunks; c++) {
+        int64_t first = c * CHUNK, n = rows - first < CHUNK ? rows - first : CHUNK;
+        model_predict(s->use.model, s->x + first * s->inputs, n, s->inputs, s->score + first);
+    }
+}
+
+/* ---- reasons ---- */
+
+static dp_status explain_chunk(Scorer *s, double *phi, int64_t first, int64_t n)
+{
+    Reason reason[SCORE_REASONS_MAX];
+    int width = s->inputs + 1, reasons = s->sheet.reasons;
+    DP_TRY(model_explain(s->use.model, s->x + first * s->inputs, n, s->inputs, phi));
+    for (int64_t i = 0; i < n; i++) {
+        reasons_pick(reason, reasons, phi + i * width, s->inputs);
+        for (int k = 0; k < reasons; k++) {
+            s->reason[k * s->room + first + i] = (uint32_t)(reason[k].input + 1);
+            s->amount[k * s->room + first + i] = reason[k].amount;
+        }
+    }
+    return DP_OK;
+}
+
+/* Local. The largest contributions of each row. An error of a thread is carried to the caller's. */
+static dp_status explain(Scorer *s, int32_t rows)
+{
+    int64_t chunks = (rows + CHUNK - 1) / CHUNK, most = rows < CHUNK ? rows : CHUNK;
+    dp_error error = {0};
+    if (s->sheet.reasons == 0)
+        return DP_OK;
+#pragma omp parallel num_threads(s->job->threads)
+    {
+        double *phi = NULL;
+        dp_status mine = dp_new(&phi, (size_t)most * (size_t)(s->inputs + 1));
+#pragma omp for schedule(dynamic)
+        for (int64_t c = 0; c < chunks; c++) {
+            int64_t first = c * CHUNK, n = rows - first < CHUNK ? rows - first : CHUNK;
+            if (mine == DP_OK)
+                mine = explain_chunk(s, phi, first, n);
+        }
+        dp_free(&phi);
+        if (mine != DP_OK) {
+#pragma omp critical
+            error = *dp_error_last();
+        }
+    }
+    return error.status == DP_OK ? DP_OK : dp_fail_as(&error);
+}
+
+/* ---- what becomes of them ---- */
+
+static dp_status write_rows(Scorer *s, const Rows *rows)
+{
+    int at = 0;
+    LakeValues *value = s->value;
+    value[at++] = (LakeValues){.type = LAKE_TEXT, .text_at = rows->at, .text = rows->text};
+    value[at++] = (LakeValues){.type = LAKE_NUMBER32, .number32 = s->score};
+    for (int k = 0; k < s->sheet.reasons; k++) {
+        value[at++] =
+            (LakeValues){.type = LAKE_CATEGORY, .code = s->reason + k * s->room, .dict = &s->sheet.input_names};
+        value[at++] = (LakeValues){.type = LAKE_NUMBER32, .number32 = s->amount + k * s->room};
+    }
+    value[at++] = (LakeValues){.type = LAKE_CATEGORY, .code = s->model, .dict = &s->sheet.model_name};
+    value[at++] = (LakeValues){.type = LAKE_TIME, .time = rows->when};
+    return lake_write_partition(s->writer, rows_number(rows->block, 0),
+                                &(LakeRows){.rows = rows->block->rows, .column = value});
+}
+
+/* Local. Describes a row among the riskiest: its id, and the values that drove the score. */
+static dp_status describe(Scorer *s, ScoreTop *shown, const Rows *rows, int32_t i)
+{
+    const DataInputs *inputs = model_inputs(s->use.model);
+    Reason reason[SCORE_TOP_REASONS];
+    snprintf(shown->row, sizeof shown->row, "%.*s", (int)(rows->at[i + 1] - rows->at[i]), rows->text + rows->at[i]);
+    if (s->sheet.reasons == 0)
+        return DP_OK;
+    DP_TRY(model_explain(s->use.model, s->x + (int64_t)i * s->inputs, 1, s->inputs, s->phi));
+    reasons_pick(reason, SCORE_TOP_REASONS, s->phi, s->inputs);
+    for (int k = 0; k < SCORE_TOP_REASONS && reason[k].input >= 0; k++) {
+        int j = reason[k].input;
+        snprintf(shown->reason[k].column, sizeof shown->reason[k].column, "%s", inputs->input[j].name);
+        value_print(shown->reason[k].value, sizeof shown->reason[k].value, &s->input[j], i);
+        shown->reason[k].amount = reason[k].amount;
+    }
+    return DP_OK;
+}
+
+static dp_status offer_rows(Scorer *s, const Rows *rows)
+{
+    for (int32_t i = 0; i < rows->block->rows; i++)
+        top_offer(&s->top, rows_number(rows->block, i), s->score[i], i);
+    for (int t = 0; t < s->top.n; t++) {
+        Candidate *c = &s->top.best[t];
+        if (c->fresh >= 0)
+            DP_TRY(describe(s, &c->shown, rows, c->fresh));
+        c->fresh = -1;
+    }
+    return DP_OK;
+}
+
+dp_status scorer_take(Scorer *s, const Rows *rows, ScoreGiven *given)
+{
+    const LakeBlock *block = rows->block;
+    bool before = !s->writer || lake_write_has(s->writer, rows_number(block, 0));
+    for (int j = 0; j < s->inputs; j++)
+        s->input[j] = block->column[s->place[j]];
+    DP_TRY(make_room(s, block->rows));
+    DP_TRY(data_encode(s->encoder, s->input, block->rows, s->x, s->inputs));
+    predict(s, block->rows);
+    if (!before) {
+        DP_TRY(explain(s, block->rows));
+        DP_TRY(write_rows(s, rows));
+    }
+    given->blocks_before += before;
+    return offer_rows(s, rows);
+}

@@ -1,0 +1,82 @@
+/* The scores table: its columns, the words of a model in it, and the name of a delivery. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "score/score_priv.h"
+
+static dp_status add_column(LakeSchema *schema, const char *name, LakeType type, const char *unit, const char *about)
+{
+    LakeColumn *column = &schema->columns[schema->n++];
+    *column = (LakeColumn){.type = type, .low = NAN, .high = NAN};
+    DP_TRY(dp_copy_text(&column->name, name));
+    DP_TRY(dp_copy_text(&column->unit, unit));
+    return dp_copy_text(&column->about, about);
+}
+
+static dp_status add_columns(LakeSchema *schema, int reasons)
+{
+    char name[32];
+    DP_TRY(dp_new(&schema->columns, 4 + 2 * (size_t)reasons));
+    DP_TRY(add_column(schema, "row", LAKE_TEXT, NULL, "id of the row that was scored"));
+    DP_TRY(add_column(schema, "score", LAKE_NUMBER32, NULL, "chance, 0 to 1"));
+    for (int k = 1; k <= reasons; k++) {
+        snprintf(name, sizeof name, "reason_%d", k);
+        DP_TRY(add_column(schema, name, LAKE_CATEGORY, NULL, "input with the largest contribution but those before"));
+        snprintf(name, sizeof name, "amount_%d", k);
+        DP_TRY(add_column(schema, name, LAKE_NUMBER32, "logit", "what that input adds to the margin"));
+    }
+    DP_TRY(add_column(schema, "model", LAKE_CATEGORY, NULL, "address of the model"));
+    DP_TRY(add_column(schema, "as_of", LAKE_TIME, NULL, "the moment the scores are for"));
+    return dp_copy_text(&schema->time, "as_of");
+}
+
+static dp_status add_dictionaries(Sheet *sheet, const ScoreModel *use)
+{
+    const DataInputs *inputs = model_inputs(use->model);
+    DP_TRY(dp_new(&sheet->name_at, (size_t)inputs->n + 2));
+    for (int j = 0; j < inputs->n; j++) {
+        DP_TRY(dp_buf_text(&sheet->name_bytes, inputs->input[j].name));
+        sheet->name_at[j + 2] = (uint32_t)sheet->name_bytes.size;
+    }
+    sheet->input_names = (LakeDict){(uint32_t)inputs->n + 1, sheet->name_at, sheet->name_bytes.data, 1};
+    sheet->model_at[2] = (uint32_t)strlen(use->address);
+    sheet->model_name = (LakeDict){2, sheet->model_at, use->address, 2};
+    return DP_OK;
+}
+
+dp_status sheet_build(Sheet *sheet, const ScoreModel *use, int reasons)
+{
+    sheet->reasons = reasons;
+    DP_TRY(add_columns(&sheet->schema, reasons));
+    return add_dictionaries(sheet, use);
+}
+
+void sheet_free(Sheet *sheet)
+{
+    lake_schema_free(&sheet->schema);
+    dp_buf_free(&sheet->name_bytes);
+    dp_free(&sheet->name_at);
+}
+
+dp_status sheet_source(dp_digest *source, const ScoreModel *use, const ScoreJob *job)
+{
+    ModelFacts model;
+    const ScoreWanted *wanted = job->wanted;
+    dp_digest content = lake_facts(job->table).content;
+    dp_hash *hash = NULL;
+    int64_t numbers[3] = {wanted->as_of, wanted->stamp, job->options->reasons};
+    dp_status st = DP_OK;
+    DP_GO(model_facts(&model, use->model));
+    DP_GO(dp_hash_start(&hash));
+    DP_GO(dp_hash_add(hash, "scores 1", 8));
+    DP_GO(dp_hash_add(hash, model.payload.bytes, sizeof model.payload.bytes));
+    DP_GO(dp_hash_add(hash, content.bytes, sizeof content.bytes));
+    DP_GO(dp_hash_add(hash, numbers, sizeof numbers));
+    DP_GO(dp_hash_add(hash, use->address, strlen(use->address) + 1));
+    DP_GO(dp_hash_add(hash, wanted->where, strlen(wanted->where) + 1));
+    DP_GO(dp_hash_end(&hash, source));
+done:
+    dp_hash_free(&hash);
+    return st;
+}
