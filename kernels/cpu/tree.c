@@ -43,21 +43,20 @@ static void transpose_rows(const TreeBins *bins, int b, int64_t from, int64_t to
     }
 }
 
-static void transpose(const DeviceContext *context, const TreeBins *bins, uint8_t *block)
+static void transpose(const DeviceContext *context, const TreeBins *bins, int64_t from, int64_t to, uint8_t *block)
 {
     int threads = context->threads;
     for (int b = 0; b * TREE_BLOCK < bins->features; b++) {
         uint8_t *rows = block + (int64_t)b * TREE_BLOCK * bins->n;
-#pragma omp parallel for num_threads(threads) if (bins->n > PIECE) schedule(static)
+#pragma omp parallel for num_threads(threads) if (to - from > PIECE) schedule(static)
         for (int t = 0; t < threads; t++)
-            transpose_rows(bins, b, share(bins->n, t, threads), share(bins->n, t + 1, threads), rows);
+            transpose_rows(bins, b, from + share(to - from, t, threads), from + share(to - from, t + 1, threads), rows);
     }
 }
 
 static void sizes(const DeviceContext *context, const TreeSizes *job)
 {
     int threads = context->threads;
-    memset(job->count, 0, TREE_SIZES * sizeof *job->count);
 #pragma omp parallel for num_threads(threads) if (job->loss.n > PIECE) schedule(static)
     for (int t = 0; t < threads; t++) {
         int64_t count[TREE_SIZES] = {0};
@@ -152,7 +151,8 @@ static void histogram(const DeviceContext *context, const TreeHistogram *job)
     Locks locks;
     for (int i = 0; i < LOCKS; i++)
         atomic_flag_clear(&locks.lock[i].taken);
-    memset(job->out, 0, (size_t)job->features->at[job->features->n] * (size_t)job->nodes * 2 * sizeof *job->out);
+    if (!job->add)
+        memset(job->out, 0, (size_t)job->features->at[job->features->n] * (size_t)job->nodes * 2 * sizeof *job->out);
     for (int s = 0; s < job->segments; s++)
         rows += job->segment[s].count;
 #pragma omp parallel num_threads(context->threads) if (rows > 1024)
@@ -305,7 +305,6 @@ static void sum_rows(const DeviceContext *context, const TreeLeafSums *job, int6
 static void leaf_sums(const DeviceContext *context, const TreeLeafSums *job)
 {
     int threads = job->leaves <= SUM_LEAVES ? context->threads : 1;
-    memset(job->sum, 0, (size_t)job->leaves * 3 * sizeof *job->sum);
     if (threads == 1) {
         sum_rows(context, job, 0, job->loss.n, job->sum);
         return;
@@ -332,9 +331,10 @@ static void add_leaves(const DeviceContext *context, const TreeAddLeaves *job)
 static void walk(const DeviceContext *context, const TreeWalk *job)
 {
     int threads = context->threads;
-#pragma omp parallel for num_threads(threads) if (job->bins->n > PIECE) schedule(static)
+    int64_t n = job->to - job->from;
+#pragma omp parallel for num_threads(threads) if (n > PIECE) schedule(static)
     for (int t = 0; t < threads; t++)
-        context->cpu->walk(job, share(job->bins->n, t, threads), share(job->bins->n, t + 1, threads));
+        context->cpu->walk(job, job->from + share(n, t, threads), job->from + share(n, t + 1, threads));
 }
 
 static void *keep(const DeviceContext *context, const TreeBins *bins)

@@ -56,7 +56,7 @@ struct CpuLoops {
     int64_t (*partition)(const uint8_t *column, int bin, bool missing_right, uint32_t *index, int64_t n,
                          uint32_t *right);
     void (*add_leaves)(const TreeAddLeaves *job, int64_t from, int64_t to);
-    /* Leaves of rows from .. to - 1; from is a multiple of 64. */
+    /* Leaves of rows from .. to - 1. */
     void (*walk)(const TreeWalk *job, int64_t from, int64_t to);
     void (*margins)(const TreeMargins *job);
 };

@@ -142,7 +142,8 @@ static bool histogram_on_card(CudaCard *card, const TreeHistogram *job)
         static_cast<const TreeSegment *>(cuda_upload(card, ROOM_PIECE, cut, (size_t)pieces * sizeof(TreeSegment)));
     auto out = static_cast<unsigned long long *>(cuda_room(card, ROOM_CELLS, size));
     if (!card->failed && lanes && pair && index && piece && out &&
-        cuda_is_good(card, cudaMemsetAsync(out, 0, size, card->stream)) &&
+        cuda_is_good(card, job->add ? cudaMemcpyAsync(out, job->out, size, cudaMemcpyHostToDevice, card->stream)
+                                    : cudaMemsetAsync(out, 0, size, card->stream)) &&
         cuda_is_good(card, cudaFuncSetAttribute(count_rows, cudaFuncAttributeMaxDynamicSharedMemorySize, shared))) {
         if (pieces > 0)
             count_rows<<<dim3((unsigned)pieces, (unsigned)blocks), THREADS, shared, card->stream>>>(
@@ -241,13 +242,13 @@ struct WalkNode {
     int32_t feature, bin, missing_right;
 };
 
-/* Launch: a thread a row. */
-__global__ void walk_rows(const uint8_t *bins, int64_t n, int features, const WalkNode *nodes, bool symmetric,
-                          int depth, uint16_t *leaf)
+/* Launch: a thread a row, from `from` on; leaf [to - from]. */
+__global__ void walk_rows(const uint8_t *bins, int64_t n, int64_t from, int64_t to, int features, const WalkNode *nodes,
+                          bool symmetric, int depth, uint16_t *leaf)
 {
-    const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+    const int64_t i = from + (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     int at_leaf = 0, node = 0;
-    if (i >= n)
+    if (i >= to)
         return;
     for (int level = 0; level < depth; level++) {
         const WalkNode at = nodes[symmetric ? level : node];
@@ -260,15 +261,16 @@ __global__ void walk_rows(const uint8_t *bins, int64_t n, int features, const Wa
         at_leaf = 2 * at_leaf + right;
         node = 2 * node + 1 + right;
     }
-    leaf[i] = (uint16_t)at_leaf;
+    leaf[i - from] = (uint16_t)at_leaf;
 }
 
 static bool walk_on_card(CudaCard *card, const TreeWalk *job)
 {
     const Kept *kept = static_cast<const Kept *>(job->bins->kept);
     const int n = job->symmetric ? job->depth : (1 << job->depth) - 1;
-    const size_t size = (size_t)job->bins->n * sizeof(uint16_t);
-    if (!kept || card->failed)
+    const int64_t rows = job->to - job->from;
+    const size_t size = (size_t)rows * sizeof(uint16_t);
+    if (!kept || card->failed || rows == 0)
         return false;
     WalkNode *nodes = static_cast<WalkNode *>(calloc((size_t)n + 1, sizeof(WalkNode)));
     if (!nodes)
@@ -278,10 +280,11 @@ static bool walk_on_card(CudaCard *card, const TreeWalk *job)
     auto there = static_cast<const WalkNode *>(cuda_upload(card, ROOM_NODE, nodes, ((size_t)n + 1) * sizeof(WalkNode)));
     auto leaf = static_cast<uint16_t *>(cuda_room(card, ROOM_LEAF, size));
     if (there && leaf) {
-        walk_rows<<<(unsigned)((job->bins->n + 255) / 256), 256, 0, card->stream>>>(
-            kept->block, job->bins->n, job->bins->features, there, job->symmetric, job->depth, leaf);
+        walk_rows<<<(unsigned)((rows + 255) / 256), 256, 0, card->stream>>>(kept->block, job->bins->n, job->from,
+                                                                             job->to, job->bins->features, there,
+                                                                             job->symmetric, job->depth, leaf);
         cuda_is_good(card, cudaGetLastError());
-        cuda_is_good(card, cudaMemcpyAsync(job->leaf, leaf, size, cudaMemcpyDeviceToHost, card->stream));
+        cuda_is_good(card, cudaMemcpyAsync(job->leaf + job->from, leaf, size, cudaMemcpyDeviceToHost, card->stream));
     }
     cuda_is_good(card, cudaStreamSynchronize(card->stream));
     free(nodes);

@@ -19,13 +19,13 @@ static void bin(const DeviceContext *context, const float *values, int64_t n, co
     }
 }
 
-static void transpose(const DeviceContext *context, const TreeBins *bins, uint8_t *block)
+static void transpose(const DeviceContext *context, const TreeBins *bins, int64_t from, int64_t to, uint8_t *block)
 {
     (void)context;
     for (int f = 0; f < bins->features; f++) {
         int b = f / TREE_BLOCK, width = tree_block_width(bins, b);
         uint8_t *rows = block + (int64_t)b * TREE_BLOCK * bins->n;
-        for (int64_t i = 0; i < bins->n; i++)
+        for (int64_t i = from; i < to; i++)
             rows[i * width + f % TREE_BLOCK] = bins->column[f * bins->pitch + i];
     }
 }
@@ -57,7 +57,6 @@ static uint32_t size_of(double g, double h, double scale, double h_scale)
 static void sizes(const DeviceContext *context, const TreeSizes *job)
 {
     (void)context;
-    memset(job->count, 0, TREE_SIZES * sizeof *job->count);
     for (int64_t i = 0; i < job->loss.n; i++) {
         double g, h;
         if (job->loss.part[i] != 0)
@@ -110,7 +109,8 @@ static void histogram(const DeviceContext *context, const TreeHistogram *job)
 {
     const TreeFeatures *features = job->features;
     (void)context;
-    memset(job->out, 0, (size_t)features->at[features->n] * (size_t)job->nodes * 2 * sizeof *job->out);
+    if (!job->add)
+        memset(job->out, 0, (size_t)features->at[features->n] * (size_t)job->nodes * 2 * sizeof *job->out);
     for (int s = 0; s < job->segments; s++)
         for (int64_t i = job->segment[s].begin; i < job->segment[s].begin + job->segment[s].count; i++)
             for (int j = 0; j < features->n; j++) {
@@ -233,7 +233,6 @@ static void partition(const DeviceContext *context, const TreePartition *job)
 static void leaf_sums(const DeviceContext *context, const TreeLeafSums *job)
 {
     (void)context;
-    memset(job->sum, 0, (size_t)job->leaves * 3 * sizeof *job->sum);
     for (int64_t i = 0; i < job->loss.n; i++) {
         double g, h;
         int64_t *sum = job->sum + 3 * job->leaf[i];
@@ -257,7 +256,7 @@ static void add_leaves(const DeviceContext *context, const TreeAddLeaves *job)
 static void walk(const DeviceContext *context, const TreeWalk *job)
 {
     (void)context;
-    for (int64_t i = 0; i < job->bins->n; i++) {
+    for (int64_t i = job->from; i < job->to; i++) {
         int leaf = 0, node = 0;
         for (int level = 0; level < job->depth; level++) {
             int at = job->symmetric ? level : node;

@@ -22,5 +22,7 @@ const dp_help_row base_help[] = {
     {"base-11", "The file is larger than this kind of file can be.", "Check that it is the file you meant."},
     {"base-12", "The time zone is not known on this machine, or its file is broken.",
      "Write a name of the IANA time-zone list, like Asia/Taipei or UTC; Debian's package tzdata brings all of them."},
+    {"base-20", "Arrays that do not fit in the job's memory were to lie in the scratch folder, and its disk said no.",
+     "Free space there, or name another folder (scratch in site.yaml); or give the job more memory (job.memory)."},
     {NULL, NULL, NULL},
 };

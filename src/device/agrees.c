@@ -37,7 +37,7 @@ bool device_agrees(const TreeOps *ops, const DeviceContext *context)
     Sample sample;
     draw(&sample);
     TreeBins bins = {.n = ROWS, .features = FEATURES, .column = sample.column[0], .pitch = ROWS + TREE_PAD};
-    truth->transpose(context, &bins, sample.block);
+    truth->transpose(context, &bins, 0, ROWS, sample.block);
     bins.block = sample.block;
     bins.kept = ops->keep(context, &bins);
     TreeHistogram job = {.bins = &bins,
@@ -64,6 +64,7 @@ bool device_agrees(const TreeOps *ops, const DeviceContext *context)
     ops->best_splits(context, &scores, my_best);
     truth->best_splits(context, &scores, right_best);
     TreeWalk walk = {.bins = &bins,
+                     .to = ROWS,
                      .depth = 2,
                      .feature = (const int32_t[]){0, 4, 2},
                      .bin = (const int32_t[]){5, 9, 0},

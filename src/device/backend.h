@@ -85,7 +85,7 @@ typedef struct TreeLoss {
 typedef struct TreeSizes {
     TreeLoss loss;
     double scale, h_scale;
-    int64_t *count; /* [TREE_SIZES] overwritten */
+    int64_t *count; /* [TREE_SIZES] added to */
 } TreeSizes;
 
 /* Which rows a tree learns from: those of size class k with tree_mix(key, row) >> 11 < below[k], whose gradients count
@@ -117,7 +117,7 @@ typedef struct TreeListing {
     TreeSegment *segment; /* out: [shards] */
 } TreeListing;
 
-/* out[j][k][b] = sums over the rows of the segments of node k. Overwritten. */
+/* out[j][k][b] = sums over the rows of the segments of node k; overwritten, or added to. */
 typedef struct TreeHistogram {
     const TreeBins *bins;
     const TreeFeatures *features;
@@ -127,6 +127,7 @@ typedef struct TreeHistogram {
     const TreeSegment *segment;
     int segments;
     int nodes; /* K */
+    bool add;
     int64_t *out;
 } TreeHistogram;
 
@@ -188,7 +189,7 @@ typedef struct TreeLeafSums {
     double g_scale, h_scale; /* powers of two */
     const uint16_t *leaf;
     int leaves;
-    int64_t *sum; /* overwritten */
+    int64_t *sum; /* added to */
 } TreeLeafSums;
 
 /* margin[i] += value[leaf[i]] for the rows in train or valid (part 0 or 1). */
@@ -200,10 +201,11 @@ typedef struct TreeAddLeaves {
     int64_t *margin;
 } TreeAddLeaves;
 
-/* One tree over bins: the leaf of every row, 0 .. 2^depth - 1. Node arrays as in trees/trees.h, with the bin for the
- * border. */
+/* One tree over bins: leaf[i] of rows i = from .. to - 1, 0 .. 2^depth - 1. Node arrays as in trees/trees.h, with the
+ * bin for the border. */
 typedef struct TreeWalk {
     const TreeBins *bins;
+    int64_t from, to;
     bool symmetric;
     int depth;
     const int32_t *feature, *bin;
@@ -274,8 +276,8 @@ struct TreeOps {
     /* A copy of the transposed bins near the device for bins->kept, valid until `drop`; NULL where there is none. */
     void *(*keep)(const DeviceContext *context, const TreeBins *bins);
     void (*drop)(const DeviceContext *context, void *kept);
-    /* Fills `block` from the columns. */
-    void (*transpose)(const DeviceContext *context, const TreeBins *bins, uint8_t *block);
+    /* Fills rows from .. to - 1 of `block` from the columns. */
+    void (*transpose)(const DeviceContext *context, const TreeBins *bins, int64_t from, int64_t to, uint8_t *block);
     void (*sizes)(const DeviceContext *context, const TreeSizes *job);
     void (*gradients)(const DeviceContext *context, const TreeGradients *job);
     void (*list)(const DeviceContext *context, const TreeListing *job);

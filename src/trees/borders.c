@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "trees/trees_priv.h"
 
-enum { RADIX_BITS = 11, RADIX = 1 << RADIX_BITS, PASSES = 3, RUNS_MAX = 256 };
+enum { RADIX_BITS = 11, RADIX = 1 << RADIX_BITS, PASSES = 3, RUNS_MAX = TREES_RUNS_MAX };
 
 typedef struct Run {
     const uint32_t *key; /* sorted */
@@ -81,13 +81,26 @@ static Run sort_run(const TreesColumn *column, int64_t from, int64_t to, TreesKe
     return (Run){.key = in, .n = n};
 }
 
+/* Local. Keys from .. to - 1 need not stay in memory. */
+void trees_keys_rest(const TreesKeys *keys, int64_t from, int64_t to)
+{
+    const char *base = keys->memory.data;
+    const uint32_t *const both[2] = {keys->key, keys->spare};
+    for (int i = 0; i < 2; i++)
+        dp_spill_rest(&keys->memory, (size_t)((const char *)(both[i] + from) - base),
+                      (size_t)(to - from) * sizeof **both);
+}
+
 static void sort_runs(Runs *runs, const TreesColumn *column, int threads, TreesKeys *keys)
 {
     int64_t missing[RUNS_MAX];
-    runs->n = threads < RUNS_MAX ? threads : RUNS_MAX;
-#pragma omp parallel for num_threads(runs->n) schedule(static)
-    for (int r = 0; r < runs->n; r++)
-        runs->run[r] = sort_run(column, column->n * r / runs->n, column->n * (r + 1) / runs->n, keys, &missing[r]);
+    runs->n = keys->runs < RUNS_MAX ? keys->runs : RUNS_MAX;
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+    for (int r = 0; r < runs->n; r++) {
+        int64_t from = column->n * r / runs->n, to = column->n * (r + 1) / runs->n;
+        runs->run[r] = sort_run(column, from, to, keys, &missing[r]);
+        trees_keys_rest(keys, from, to);
+    }
     runs->present = runs->missing = 0;
     for (int r = 0; r < runs->n; r++) {
         runs->present += runs->run[r].n;

@@ -13,16 +13,6 @@
         (b) = swap;                                                                                                    \
     } while (0)
 
-/* The root: each shard's drawn rows in order. */
-static void list_rows(TreesTraining *t)
-{
-    TreeListing job = {
-        .pair = t->pair, .shards = t->shards, .from = t->shard_from, .index = t->index, .segment = t->learn};
-    t->ops->list(t->context, &job);
-    t->nodes = 1;
-    t->node[0] = (TreesNode){.place = 0};
-}
-
 /* The features that this tree may use: those with the smallest draws, in ascending order. */
 static void draw_features(TreesTraining *t, int tree)
 {
@@ -52,16 +42,30 @@ static void draw_features(TreesTraining *t, int tree)
     trees_share_features(&t->share);
 }
 
+/* Rounded gradients, and the root: each shard's drawn rows in order. */
 static void draw_gradients(TreesTraining *t, int tree)
 {
-    TreeGradients job = {.loss = trees_loss(t),
-                         .row = t->rows.row,
-                         .g_scale = t->g_scale,
-                         .h_scale = t->h_scale,
-                         .key = dp_random_u64(t->seed, TREES_RANDOM_ROUND, (uint64_t)tree),
-                         .draw = t->draw,
-                         .pair = t->pair};
-    t->ops->gradients(t->context, &job);
+    uint64_t key = dp_random_u64(t->seed, TREES_RANDOM_ROUND, (uint64_t)tree);
+    TreesStretch stretch = {0};
+    while (trees_next_stretch(t, &stretch)) {
+        int64_t from = stretch.from;
+        TreeGradients job = {.loss = trees_loss(t, from, stretch.to),
+                             .row = t->rows.row + from,
+                             .g_scale = t->g_scale,
+                             .h_scale = t->h_scale,
+                             .key = key,
+                             .draw = t->draw,
+                             .pair = t->pair + from};
+        TreeListing listing = {.pair = t->pair,
+                               .shards = stretch.end - stretch.first,
+                               .from = t->shard_from + stretch.first,
+                               .index = t->index,
+                               .segment = t->learn + stretch.first};
+        t->ops->gradients(t->context, &job);
+        t->ops->list(t->context, &listing);
+    }
+    t->nodes = 1;
+    t->node[0] = (TreesNode){.place = 0};
 }
 
 TreeCut trees_cut(const TreeSplit *split, const TreeSegment *segment)
@@ -86,75 +90,101 @@ static int place_of(const TreesTraining *t, int level, int k)
     return t->options.growth == TREES_SYMMETRIC ? level : (1 << level) - 1 + t->node[k].place;
 }
 
-/* Splits the rows of this rank; the next level's nodes, with their rows over all ranks. */
-static void split_rows(TreesTraining *t, const Comm *comm)
+/* Hands the parts of a stretch's cuts to the next level's nodes. */
+static void take_parts(TreesTraining *t, const TreesStretch *stretch)
 {
-    int cuts = 0, next = 0, shards = t->shards;
-    for (int k = 0; k < t->nodes; k++)
-        for (int s = 0; s < shards && t->split[k].score > 0; s++)
-            t->cut[cuts++] = trees_cut(&t->split[k], &t->learn[k * shards + s]);
-    TreePartition job = {.bins = &t->bins, .index = t->index, .scratch = t->scratch, .cut = t->cut, .cuts = cuts};
-    t->ops->partition(t->context, &job);
-    cuts = 0;
+    const TreeCut *cut = t->cut;
+    TreeSegment *left = t->next_learn;
+    for (int k = 0, next = 0; k < t->nodes; k++) {
+        if (!(t->split[k].score > 0))
+            continue;
+        for (int s = stretch->first; s < stretch->end; s++, cut++) {
+            int64_t goes = cut->segment.count - cut->left;
+            left[s] = (TreeSegment){.begin = cut->segment.begin, .count = cut->left};
+            left[t->shards + s] = (TreeSegment){.begin = cut->segment.begin + cut->left, .count = goes};
+            t->exchange[next] += cut->left;
+            t->exchange[next + 1] += goes;
+        }
+        left += 2 * t->shards;
+        next += 2;
+    }
+}
+
+/* Splits the rows of this rank; the next level's nodes, with their rows over all ranks. Returns how many. */
+static int split_rows(TreesTraining *t, const Comm *comm)
+{
+    int next = 0;
+    TreesStretch stretch = {0};
     for (int k = 0; k < t->nodes; k++) {
         if (!(t->split[k].score > 0))
             continue;
         t->exchange[next] = t->exchange[next + 1] = 0;
-        for (int s = 0; s < shards; s++) {
-            const TreeCut *cut = &t->cut[cuts++];
-            TreeSegment *to = &t->next_learn[next * shards + s];
-            to[0] = (TreeSegment){.begin = cut->segment.begin, .count = cut->left};
-            to[shards] =
-                (TreeSegment){.begin = cut->segment.begin + cut->left, .count = cut->segment.count - cut->left};
-            t->exchange[next] += to[0].count;
-            t->exchange[next + 1] += to[shards].count;
-        }
-        t->next_node[next].place = 2 * t->node[k].place;
-        t->next_node[next + 1].place = 2 * t->node[k].place + 1;
-        next += 2;
+        t->next_node[next++].place = 2 * t->node[k].place;
+        t->next_node[next++].place = 2 * t->node[k].place + 1;
+    }
+    while (trees_next_stretch(t, &stretch)) {
+        TreePartition job = {.bins = &t->bins, .index = t->index, .scratch = t->scratch, .cut = t->cut};
+        for (int k = 0; k < t->nodes; k++)
+            for (int s = stretch.first; s < stretch.end && t->split[k].score > 0; s++)
+                t->cut[job.cuts++] = trees_cut(&t->split[k], &t->learn[(int64_t)k * t->shards + s]);
+        t->ops->partition(t->context, &job);
+        take_parts(t, &stretch);
     }
     comm_sum_i64(comm, t->exchange, (size_t)next);
     for (int k = 0; k < next; k++)
         t->next_node[k].rows = t->exchange[k];
+    return next;
 }
 
-/* Histograms of the next level: of each pair of children the one with fewer rows is built, the other is what is left
- * of the parent. Then the next level is this one. */
-static dp_status go_down(TreesTraining *t, const Comm *comm)
+/* Collective. Histograms of the next level: of each pair of children the one with fewer rows is built, the other is
+ * what is left of the parent. `group` pairs at a time. */
+static dp_status build_next(TreesTraining *t, int pairs, int group, const Comm *comm)
 {
-    int pairs = 0, segments = 0;
-    for (int k = 0; k < t->nodes; k++)
-        if (t->split[k].score > 0) {
-            int left = 2 * pairs, right = left + 1;
+    int parent = -1;
+    DP_TRY_ALL(comm, trees_histograms_room(t, group, 2 * pairs));
+    for (int first = 0; first < pairs; first += group) {
+        int n = pairs - first < group ? pairs - first : group;
+        for (int i = 0; i < n; i++) {
+            int left = 2 * (first + i), right = left + 1;
             bool left_smaller = t->next_node[left].rows <= t->next_node[right].rows;
-            t->sibling[pairs] = (TreeSibling){.parent = k,
-                                              .built = pairs,
-                                              .smaller = left_smaller ? left : right,
-                                              .larger = left_smaller ? right : left};
-            for (int s = 0; s < t->shards; s++) {
-                t->segment[segments] = t->next_learn[t->sibling[pairs].smaller * t->shards + s];
-                t->segment[segments++].node = pairs;
-            }
-            pairs++;
+            do
+                parent++;
+            while (!(t->split[parent].score > 0));
+            t->which[i] = left_smaller ? left : right;
+            t->sibling[i] = (TreeSibling){
+                .parent = parent, .built = i, .smaller = t->which[i], .larger = left_smaller ? right : left};
         }
-    DP_TRY_ALL(comm, trees_histograms_room(t, pairs, 2 * pairs));
-    TreeSiblings job = {.features = &t->share.features,
-                        .first = t->share.first[t->share.rank],
-                        .last = t->share.first[t->share.rank + 1],
-                        .parents = t->now,
-                        .built = trees_histograms_build(t, t->segment, segments, pairs, comm),
-                        .out = t->next,
-                        .n_parents = t->nodes,
-                        .n_built = pairs,
-                        .n_out = 2 * pairs,
-                        .sibling = t->sibling,
-                        .siblings = pairs};
-    t->ops->siblings(t->context, &job);
-    SWAP(int64_t *, t->now, t->next);
-    SWAP(size_t, t->now_room, t->next_room);
+        TreeSiblings job = {.features = &t->share.features,
+                            .first = t->share.first[t->share.rank],
+                            .last = t->share.first[t->share.rank + 1],
+                            .parents = t->now,
+                            .built = trees_histograms_build(t, t->next_learn, t->which, n, comm),
+                            .out = t->next,
+                            .n_parents = t->nodes,
+                            .n_built = n,
+                            .n_out = 2 * pairs,
+                            .sibling = t->sibling,
+                            .siblings = n};
+        t->ops->siblings(t->context, &job);
+    }
+    return DP_OK;
+}
+
+/* The next level is this one, with its histograms where they can be kept. */
+static dp_status go_down(TreesTraining *t, int nodes, const Comm *comm)
+{
+    /* now and next both grow to what the wider level needs */
+    int group = t->kept ? trees_histograms_at_once(t, nodes / 2, 2 * nodes) : 0;
+    t->kept = group > 0;
+    if (t->kept) {
+        DP_TRY(build_next(t, nodes / 2, group, comm));
+        trees_note_kept(t, 2 * nodes);
+        SWAP(int64_t *, t->now, t->next);
+        SWAP(size_t, t->now_room, t->next_room);
+    }
     SWAP(TreeSegment *, t->learn, t->next_learn);
     SWAP(TreesNode *, t->node, t->next_node);
-    t->nodes = 2 * pairs;
+    t->nodes = nodes;
     return DP_OK;
 }
 
@@ -163,11 +193,12 @@ static dp_status build_root(TreesTraining *t, const Comm *comm)
     const int64_t *root;
     int first = t->share.first[t->share.rank], last = t->share.first[t->share.rank + 1];
     DP_TRY_ALL(comm, trees_histograms_room(t, 1, 1));
-    memcpy(t->segment, t->learn, (size_t)t->shards * sizeof *t->segment);
-    root = trees_histograms_build(t, t->segment, t->shards, 1, comm);
+    t->which[0] = 0;
+    root = trees_histograms_build(t, t->learn, t->which, 1, comm);
     memcpy(t->next, root, 2 * (size_t)(t->feature_at[last] - t->feature_at[first]) * sizeof *root);
     SWAP(int64_t *, t->now, t->next);
     SWAP(size_t, t->now_room, t->next_room);
+    t->kept = true;
     return DP_OK;
 }
 
@@ -176,31 +207,17 @@ static dp_status grow_levels(TreesTraining *t, const Comm *comm)
     int depth = (int)t->options.depth;
     DP_TRY(build_root(t, comm));
     for (int level = 0; level < depth; level++) {
-        bool splits = trees_find_splits(t, comm);
-        if (splits) {
-            t->draft.depth = level + 1;
-            for (int k = 0; k < t->nodes; k++)
-                trees_note_split(t, &t->split[k], place_of(t, level, k));
-        }
-        if (!splits || level == depth - 1)
+        bool splits;
+        DP_TRY(trees_find_splits(t, &splits, comm));
+        if (!splits)
             break;
-        split_rows(t, comm);
-        DP_TRY(go_down(t, comm));
+        t->draft.depth = level + 1;
+        for (int k = 0; k < t->nodes; k++)
+            trees_note_split(t, &t->split[k], place_of(t, level, k));
+        if (level < depth - 1)
+            DP_TRY(go_down(t, split_rows(t, comm), comm));
     }
     return DP_OK;
-}
-
-/* The leaf of every row of this rank, drawn or not: a walk of the tree costs less than taking all rows along. */
-static void find_rows_leaves(TreesTraining *t)
-{
-    TreeWalk job = {.bins = &t->bins,
-                    .symmetric = t->options.growth == TREES_SYMMETRIC,
-                    .depth = t->draft.depth,
-                    .feature = t->draft.feature,
-                    .bin = t->draft.bin,
-                    .missing_right = t->draft.missing_right,
-                    .leaf = t->leaf};
-    t->ops->walk(t->context, &job);
 }
 
 dp_status trees_grow(TreesTraining *t, int tree, bool *grew, const Comm *comm)
@@ -219,10 +236,7 @@ dp_status trees_grow(TreesTraining *t, int tree, bool *grew, const Comm *comm)
     trees_take_gradients(t, tree % t->model.outputs, comm);
     trees_draw_rows(t, tree, comm);
     draw_gradients(t, tree);
-    list_rows(t);
     DP_TRY(t->options.growth == TREES_LEAFWISE ? trees_grow_leaves(t, comm) : grow_levels(t, comm));
     *grew = t->draft.depth > 0;
-    if (*grew)
-        find_rows_leaves(t);
     return DP_OK;
 }

@@ -73,37 +73,38 @@ static int best_leaf(const TreesTraining *t, int leaves)
 static void split_rows(TreesTraining *t, int from, int to, int64_t *rows, const Comm *comm)
 {
     const int shards = t->shards;
+    TreesStretch stretch = {0};
     rows[0] = rows[1] = 0;
-    for (int s = 0; s < shards; s++)
-        t->cut[s] = trees_cut(&t->open[from].split, &t->learn[from * shards + s]);
-    TreePartition job = {.bins = &t->bins, .index = t->index, .scratch = t->scratch, .cut = t->cut, .cuts = shards};
-    t->ops->partition(t->context, &job);
-    for (int s = 0; s < shards; s++) {
-        const TreeCut *cut = &t->cut[s];
-        int64_t right = cut->segment.count - cut->left;
-        t->learn[from * shards + s] = (TreeSegment){.begin = cut->segment.begin, .count = cut->left};
-        t->learn[to * shards + s] = (TreeSegment){.begin = cut->segment.begin + cut->left, .count = right};
-        rows[0] += cut->left;
-        rows[1] += right;
+    while (trees_next_stretch(t, &stretch)) {
+        int cuts = stretch.end - stretch.first;
+        for (int i = 0; i < cuts; i++)
+            t->cut[i] = trees_cut(&t->open[from].split, &t->learn[from * shards + stretch.first + i]);
+        TreePartition job = {.bins = &t->bins, .index = t->index, .scratch = t->scratch, .cut = t->cut, .cuts = cuts};
+        t->ops->partition(t->context, &job);
+        for (int i = 0; i < cuts; i++) {
+            const TreeCut *cut = &t->cut[i];
+            int s = stretch.first + i;
+            int64_t right = cut->segment.count - cut->left;
+            t->learn[from * shards + s] = (TreeSegment){.begin = cut->segment.begin, .count = cut->left};
+            t->learn[to * shards + s] = (TreeSegment){.begin = cut->segment.begin + cut->left, .count = right};
+            rows[0] += cut->left;
+            rows[1] += right;
+        }
     }
     comm_sum_i64(comm, rows, 2);
 }
 
 /* Histograms of the two halves of what was leaf `parent`, whose histogram lies where `old` says: into pair `pair`. */
-static void build_pair(TreesTraining *t, const TreesLeaf *old, const int *half, const int64_t *rows, int pair,
+static void build_pair(TreesTraining *t, const TreesLeaf *old, const int32_t *half, const int64_t *rows, int pair,
                        const Comm *comm)
 {
     int small = rows[0] <= rows[1] ? 0 : 1;
     TreeSibling sibling = {.parent = old->side, .built = 0, .smaller = small, .larger = 1 - small};
-    for (int s = 0; s < t->shards; s++) {
-        t->segment[s] = t->learn[half[small] * t->shards + s];
-        t->segment[s].node = 0;
-    }
     TreeSiblings job = {.features = &t->share.features,
                         .first = t->share.first[t->share.rank],
                         .last = t->share.first[t->share.rank + 1],
                         .parents = t->pool + pair_cells(t) * (size_t)old->pair,
-                        .built = trees_histograms_build(t, t->segment, t->shards, 1, comm),
+                        .built = trees_histograms_build(t, t->learn, &half[small], 1, comm),
                         .n_parents = old->pair == 0 ? 1 : 2,
                         .n_built = 1,
                         .n_out = 2,
@@ -118,8 +119,8 @@ dp_status trees_grow_leaves(TreesTraining *t, const Comm *comm)
     const int64_t *root;
     int leaves = 1, k;
     DP_TRY_ALL(comm, pool_room(t));
-    memcpy(t->segment, t->learn, (size_t)t->shards * sizeof *t->segment);
-    root = trees_histograms_build(t, t->segment, t->shards, 1, comm);
+    t->which[0] = 0;
+    root = trees_histograms_build(t, t->learn, t->which, 1, comm);
     if (pair_cells(t) > 0)
         memcpy(t->pool, root, pair_cells(t) / 2 * sizeof *root);
     t->open[0] = (TreesLeaf){0};
@@ -127,7 +128,7 @@ dp_status trees_grow_leaves(TreesTraining *t, const Comm *comm)
     while (leaves < t->options.leaves && (k = best_leaf(t, leaves)) >= 0) {
         TreesLeaf old = t->open[k];
         int64_t rows[2];
-        int half[2] = {k, leaves};
+        int32_t half[2] = {k, leaves};
         trees_note_split(t, &old.split, (int)heap_of(&old));
         t->draft.depth = old.level + 1 > t->draft.depth ? old.level + 1 : t->draft.depth;
         split_rows(t, k, leaves, rows, comm);

@@ -8,8 +8,9 @@ const dp_help_row trees_help[] = {
      "finite.",
      "Look at the label column of the table and at train.loss; a missing label leaves its row out of training."},
     {"trees-03",
-     "The histograms of the deepest level would not fit: their size is bins of all features x 2^depth x 16 bytes.",
-     "Lower model.depth or model.bins."},
+     "The histograms of a single node would not fit in half of the job's memory: a few of bins of all features x 16 "
+     "bytes are needed at once.",
+     "Give the job more memory (job.memory), or use fewer features or bins (model.bins)."},
     {"trees-04",
      "Training was begun before every feature of the matrix was set, or with other rows. This is a fault of "
      "the program.",

@@ -1,6 +1,7 @@
 /* Histograms of a level over all ranks: built for the smaller children only, summed by feature over ranks (each rank
  * gets its features), the larger children by subtraction. Messages: one reduce-scatter a level, whose size depends on
- * bins and nodes, never on rows. */
+ * bins and nodes, never on rows. Where a level's histograms pass their part of the memory, or a message, nodes are
+ * built in groups; where they cannot be kept for the level below, that one is built without subtraction. */
 #include <string.h>
 
 #include "device/tree_math.h"
@@ -33,6 +34,31 @@ dp_status trees_histograms_room(TreesTraining *t, int built, int next)
     return grow_room(&t->next, &t->next_room, cells_of(&t->share, t->share.rank, next));
 }
 
+/* The cells of a node on the rank that has most of them. */
+static int64_t cells_of_most(const TreesShare *share)
+{
+    size_t most = 0;
+    for (int r = 0; r < share->ranks; r++)
+        most = cells_of(share, r, 1) > most ? cells_of(share, r, 1) : most;
+    return (int64_t)most;
+}
+
+void trees_note_kept(TreesTraining *t, int nodes)
+{
+    int64_t cells = nodes * cells_of_most(&t->share);
+    t->cells_kept = cells > t->cells_kept ? cells : t->cells_kept;
+}
+
+int trees_histograms_at_once(const TreesTraining *t, int nodes, int kept)
+{
+    int64_t all = 2 * (int64_t)t->share.features.at[t->share.features.n], most = cells_of_most(&t->share);
+    int64_t stay = kept * most > t->cells_kept ? kept * most : t->cells_kept;
+    int64_t n = (t->cells_most - stay) / (all + (t->share.ranks > 1 ? most : 0));
+    if (n > INT32_MAX / all) /* a message moves at most so many numbers */
+        n = INT32_MAX / all;
+    return n < 0 ? 0 : n < nodes ? (int)n : nodes;
+}
+
 /* Features in consecutive shares of about equal bins. */
 void trees_share_features(TreesShare *share)
 {
@@ -46,19 +72,37 @@ void trees_share_features(TreesShare *share)
     share->first[share->ranks] = share->features.n;
 }
 
-const int64_t *trees_histograms_build(TreesTraining *t, const TreeSegment *segment, int segments, int nodes,
+/* The segments of these nodes in a stretch, without empty ones. */
+static int segments_of(TreesTraining *t, const TreeSegment *lists, const int32_t *which, int nodes,
+                       const TreesStretch *stretch)
+{
+    int n = 0;
+    for (int k = 0; k < nodes; k++)
+        for (int s = stretch->first; s < stretch->end; s++) {
+            t->segment[n] = lists[(int64_t)which[k] * t->shards + s];
+            t->segment[n].node = k;
+            n += t->segment[n].count > 0;
+        }
+    return n;
+}
+
+const int64_t *trees_histograms_build(TreesTraining *t, const TreeSegment *lists, const int32_t *which, int nodes,
                                       const Comm *comm)
 {
+    TreesStretch stretch = {0};
     TreeHistogram job = {.bins = &t->bins,
                          .features = &t->share.features,
                          .pair = t->pair,
                          .levels = (int)t->options.levels,
                          .index = t->index,
-                         .segment = segment,
-                         .segments = segments,
+                         .segment = t->segment,
                          .nodes = nodes,
                          .out = t->local};
-    t->ops->histogram(t->context, &job);
+    while (trees_next_stretch(t, &stretch)) {
+        job.segments = segments_of(t, lists, which, nodes, &stretch);
+        t->ops->histogram(t->context, &job);
+        job.add = true;
+    }
     if (t->share.ranks == 1)
         return t->local;
     for (int r = 0; r < t->share.ranks; r++)
@@ -101,21 +145,29 @@ static TreeScores scores_of(const TreesTraining *t, const int64_t *histogram, in
                         .h_least = t->h_least};
 }
 
-/* One split for the whole level, into split[0]. */
-static void find_level_split(TreesTraining *t)
+/* Local. What nodes first .. first + nodes - 1 of the level add to the choice of splits: a split each, or scores for
+ * one split of all. */
+static void score_nodes(TreesTraining *t, const int64_t *histogram, int first, int nodes, double *parent)
 {
-    TreeScores job = scores_of(t, t->now, t->nodes);
-    const int32_t *at = t->share.features.at, *id = t->share.features.id;
-    double parent = 0;
-    t->split[0] = (TreeSplit){0, 0};
+    TreeScores job = scores_of(t, histogram, nodes);
     if (job.first == job.last)
         return;
-    memset(t->level_score, 0, 2 * (size_t)(at[job.last] - at[job.first]) * sizeof *t->level_score);
-    t->ops->level_scores(t->context, &job, t->level_score, &parent);
-    for (int j = job.first; j < job.last; j++)
+    if (t->options.growth == TREES_SYMMETRIC)
+        t->ops->level_scores(t->context, &job, t->level_score, parent);
+    else
+        t->ops->best_splits(t->context, &job, t->split + first);
+}
+
+/* Local. One split for the whole level, into split[0]. */
+static void choose_level_split(TreesTraining *t, double parent)
+{
+    const TreesShare *share = &t->share;
+    const int32_t *at = share->features.at, *id = share->features.id;
+    int first = share->first[share->rank], last = share->first[share->rank + 1];
+    for (int j = first; j < last; j++)
         for (int s = 0; s < at[j + 1] - at[j] - 1; s++)
             for (int right = 0; right < (s == 0 ? 1 : 2); right++) {
-                double score = t->level_score[2 * (at[j] - at[job.first] + s) + right];
+                double score = t->level_score[2 * (at[j] - at[first] + s) + right];
                 if (score > parent * TREE_GAIN_LEAST && score > t->split[0].score)
                     t->split[0] = (TreeSplit){score, TREE_SPLIT_CODE(id[j], s, right)};
             }
@@ -151,23 +203,41 @@ void trees_find_node_splits(TreesTraining *t, const int64_t *histogram, int node
     memcpy(own, bits, (size_t)nodes * sizeof *own);
 }
 
-bool trees_find_splits(TreesTraining *t, const Comm *comm)
+/* Collective. The scores of a level whose histograms are too many to be kept: a group of nodes after the other, each
+ * built from its own rows. */
+static dp_status score_groups(TreesTraining *t, double *parent, const Comm *comm)
 {
-    TreeScores job = scores_of(t, t->now, t->nodes);
-    bool any = false;
-    if (t->options.growth == TREES_SYMMETRIC) {
-        find_level_split(t);
-        agree_splits(t, 1, comm);
-        for (int k = 1; k < t->nodes; k++)
-            t->split[k] = t->split[0];
-        return t->split[0].score > 0;
+    int group = trees_histograms_at_once(t, t->nodes, 0);
+    DP_TRY_ALL(comm, trees_histograms_room(t, group, 0));
+    for (int first = 0; first < t->nodes; first += group) {
+        int n = t->nodes - first < group ? t->nodes - first : group;
+        for (int k = 0; k < n; k++)
+            t->which[k] = first + k;
+        score_nodes(t, trees_histograms_build(t, t->learn, t->which, n, comm), first, n, parent);
     }
+    return DP_OK;
+}
+
+dp_status trees_find_splits(TreesTraining *t, bool *any, const Comm *comm)
+{
+    const bool symmetric = t->options.growth == TREES_SYMMETRIC;
+    const int32_t *at = t->share.features.at;
+    double parent = 0;
     for (int k = 0; k < t->nodes; k++)
         t->split[k] = (TreeSplit){0, 0};
-    if (job.first < job.last)
-        t->ops->best_splits(t->context, &job, t->split);
-    agree_splits(t, t->nodes, comm);
+    if (symmetric)
+        memset(t->level_score, 0, 2 * (size_t)at[t->share.features.n] * sizeof *t->level_score);
+    if (t->kept)
+        score_nodes(t, t->now, 0, t->nodes, &parent);
+    else
+        DP_TRY(score_groups(t, &parent, comm));
+    if (symmetric)
+        choose_level_split(t, parent);
+    agree_splits(t, symmetric ? 1 : t->nodes, comm);
+    for (int k = 1; k < t->nodes && symmetric; k++)
+        t->split[k] = t->split[0];
+    *any = false;
     for (int k = 0; k < t->nodes; k++)
-        any |= t->split[k].score > 0;
-    return any;
+        *any |= t->split[k].score > 0;
+    return DP_OK;
 }

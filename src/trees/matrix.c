@@ -2,7 +2,14 @@
 
 #include "trees/trees_priv.h"
 
-dp_status trees_matrix_build(TreesMatrix **matrix, int64_t rows, int features, int bins, Device *device)
+/* Where arrays of a number a row lie: a folder, or NULL for memory. */
+static const char *folder_of(const TreesMatrix *m)
+{
+    return trees_in_files(m) ? m->limits.scratch : NULL;
+}
+
+dp_status trees_matrix_build_within(TreesMatrix **matrix, int64_t rows, int features, int bins, Device *device,
+                                    const TreesLimits *limits)
 {
     TreesMatrix *m = NULL;
     dp_status st = DP_OK;
@@ -16,12 +23,14 @@ dp_status trees_matrix_build(TreesMatrix **matrix, int64_t rows, int features, i
                        (long long)rows, features, bins, TREES_MAX_BINS);
     DP_GO(dp_new(&m, 1));
     m->device = device;
+    m->limits = *limits;
     m->n = rows;
     m->pitch = (rows + 63) / 64 * 64 + TREE_PAD;
     m->features = features;
     m->bins = bins;
     DP_GO(dp_bytes_of(&cells, (size_t)m->pitch, (size_t)features));
-    DP_GO(dp_new(&m->column, cells));
+    DP_GO(dp_spill_open(&m->memory, cells, folder_of(m)));
+    m->column = m->memory.data;
     DP_GO(dp_new(&m->border, (size_t)features * TREES_MAX_BINS));
     DP_GO(dp_new(&m->borders, (size_t)features));
     DP_GO(dp_new(&m->splits, (size_t)features));
@@ -32,16 +41,26 @@ done:
     return st;
 }
 
+dp_status trees_matrix_build(TreesMatrix **matrix, int64_t rows, int features, int bins, Device *device)
+{
+    return trees_matrix_build_within(matrix, rows, features, bins, device, &(TreesLimits){0});
+}
+
+static void free_keys(TreesKeys *keys)
+{
+    dp_spill_close(&keys->memory);
+    keys->key = keys->spare = NULL;
+}
+
 void trees_matrix_free(TreesMatrix **matrix)
 {
     TreesMatrix *m = *matrix;
     if (m) {
-        dp_free(&m->column);
+        dp_spill_close(&m->memory);
         dp_free(&m->border);
         dp_free(&m->borders);
         dp_free(&m->splits);
-        dp_free(&m->keys.key);
-        dp_free(&m->keys.spare);
+        free_keys(&m->keys);
     }
     dp_free(matrix);
 }
@@ -49,10 +68,18 @@ void trees_matrix_free(TreesMatrix **matrix)
 /* Local. The memory for sorting is there while columns come in. */
 static dp_status take_keys(TreesMatrix *matrix)
 {
-    if (!matrix->keys.key && matrix->n > 0) {
-        DP_TRY(dp_new(&matrix->keys.key, (size_t)matrix->n));
-        DP_TRY(dp_new(&matrix->keys.spare, (size_t)matrix->n));
-    }
+    TreesKeys *keys = &matrix->keys;
+    const int64_t run = trees_rows_at_once(matrix, 2 * sizeof *keys->key);
+    size_t bytes;
+    if (keys->key || matrix->n == 0)
+        return DP_OK;
+    DP_TRY(dp_bytes_of(&bytes, (size_t)matrix->n, 2 * sizeof *keys->key));
+    DP_TRY(dp_spill_open(&keys->memory, bytes, folder_of(matrix)));
+    keys->key = keys->memory.data;
+    keys->spare = keys->key + matrix->n;
+    keys->runs = device_threads(matrix->device);
+    if (matrix->n / run >= keys->runs)
+        keys->runs = (int)(matrix->n / run + 1 < TREES_RUNS_MAX ? matrix->n / run + 1 : TREES_RUNS_MAX);
     return DP_OK;
 }
 
@@ -70,9 +97,10 @@ dp_status trees_matrix_set(TreesMatrix *matrix, int feature, const float *values
     device_tree_ops(matrix->device)
         ->bin(device_context(matrix->device), values, matrix->n, border, borders.n,
               matrix->column + feature * matrix->pitch);
-    if (++matrix->features_set >= matrix->features) {
-        dp_free(&matrix->keys.key);
-        dp_free(&matrix->keys.spare);
-    }
+    if (matrix->n > 0)
+        trees_keys_rest(&matrix->keys, 0, matrix->n);
+    dp_spill_rest(&matrix->memory, (size_t)(feature * matrix->pitch), (size_t)matrix->pitch);
+    if (++matrix->features_set >= matrix->features)
+        free_keys(&matrix->keys);
     return DP_OK;
 }

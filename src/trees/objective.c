@@ -18,16 +18,16 @@ const TreesObjective *trees_objective(TreesLoss loss)
     return NULL;
 }
 
-TreeLoss trees_loss(const TreesTraining *t)
+TreeLoss trees_loss(const TreesTraining *t, int64_t from, int64_t to)
 {
-    return (TreeLoss){.n = t->rows.n,
-                      .part = t->rows.part,
-                      .margin = t->margin,
-                      .label = t->rows.label,
+    return (TreeLoss){.n = to - from,
+                      .part = t->rows.part + from,
+                      .margin = t->margin + from,
+                      .label = t->rows.label ? t->rows.label + from : NULL,
                       .weight = {t->weight[0], t->weight[1]},
-                      .row_weight = t->row_weight,
-                      .g = t->g,
-                      .h = t->h};
+                      .row_weight = t->row_weight ? t->row_weight + from : NULL,
+                      .g = t->g ? t->g + from : NULL,
+                      .h = t->h ? t->h + from : NULL};
 }
 
 /* ---- units ---- */
@@ -49,16 +49,32 @@ static double sum_scale(double most, int64_t rows)
     return ldexp(1, shift > 40 ? 40 : shift);
 }
 
-static void bound_gradients(TreesTraining *t, const Comm *comm)
+/* Local. The gradients of a stretch of rows, and the largest so far. */
+static void find_gradients(TreesTraining *t, int output, const TreesStretch *stretch, double *most)
 {
-    double g_most = 0, h_most = 0;
-#pragma omp parallel for num_threads(t->context->threads) if (t->rows.n > PIECE) reduction(max : g_most, h_most)
-    for (int64_t i = 0; i < t->rows.n; i++) {
+    const int64_t from = stretch->from, n = stretch->to - from;
+    const int threads = t->context->threads;
+    double g_most = most[0], h_most = most[1];
+#pragma omp parallel for num_threads(threads) if (n > PIECE) schedule(static)
+    for (int k = 0; k < threads; k++)
+        t->objective->gradients(t, output, from + n * k / threads, from + n * (k + 1) / threads);
+#pragma omp parallel for num_threads(threads) if (n > PIECE) reduction(max : g_most, h_most)
+    for (int64_t i = from; i < stretch->to; i++) {
         double g = t->g[i] < 0 ? -t->g[i] : t->g[i];
         g_most = g > g_most ? g : g_most;
         h_most = t->h[i] > h_most ? t->h[i] : h_most;
     }
-    double most[2] = {g_most, h_most};
+    most[0] = g_most;
+    most[1] = h_most;
+}
+
+/* Collective. */
+static void take_given_gradients(TreesTraining *t, int output, const Comm *comm)
+{
+    double most[2] = {0, 0};
+    TreesStretch stretch = {0};
+    while (trees_next_stretch(t, &stretch))
+        find_gradients(t, output, &stretch, most);
     comm_max_f64(comm, most, 2);
     t->g_most = most[0] > 0 ? most[0] * (1 + 0x1p-40) : 1; /* so that no quotient rounds above the last level */
     t->h_most = most[1] > 0 ? most[1] * (1 + 0x1p-40) : 1;
@@ -66,14 +82,8 @@ static void bound_gradients(TreesTraining *t, const Comm *comm)
 
 void trees_take_gradients(TreesTraining *t, int output, const Comm *comm)
 {
-    if (t->objective->gradients) {
-        const int64_t n = t->rows.n;
-        const int threads = t->context->threads;
-#pragma omp parallel for num_threads(threads) if (n > PIECE) schedule(static)
-        for (int k = 0; k < threads; k++)
-            t->objective->gradients(t, output, n * k / threads, n * (k + 1) / threads);
-        bound_gradients(t, comm);
-    }
+    if (t->objective->gradients)
+        take_given_gradients(t, output, comm);
     trees_set_units(t, t->g_most, t->h_most);
     t->g_sum_scale = sum_scale(t->g_most, t->train_rows);
     t->h_sum_scale = sum_scale(t->h_most, t->train_rows);

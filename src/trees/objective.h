@@ -42,7 +42,7 @@ static inline double trees_weight(const TreesTraining *t, int64_t i)
 
 /* Collective. Before a tree: gradients of the output, what bounds them, units. */
 void trees_take_gradients(TreesTraining *training, int output, const Comm *comm);
-/* Local. What the operators want to know of the gradients. */
-TreeLoss trees_loss(const TreesTraining *training);
+/* Local. What the operators want to know of the gradients of rows from .. to - 1. */
+TreeLoss trees_loss(const TreesTraining *training, int64_t from, int64_t to);
 
 #endif

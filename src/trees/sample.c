@@ -61,6 +61,7 @@ void trees_draw_rows(TreesTraining *t, int tree, const Comm *comm)
 {
     double most;
     int64_t limit, wanted = (int64_t)((double)t->train_rows * t->options.sample_rows + 0.5);
+    TreesStretch stretch = {0};
     if (!t->draw)
         return;
     t->draw->key = dp_random_u64(t->seed, TREES_RANDOM_ROWS, (uint64_t)tree);
@@ -70,8 +71,14 @@ void trees_draw_rows(TreesTraining *t, int tree, const Comm *comm)
         draw_alike(t->draw, t->options.sample_rows);
         return;
     }
-    TreeSizes job = {.loss = trees_loss(t), .scale = t->draw->scale, .h_scale = t->draw->h_scale, .count = t->sizes};
-    t->ops->sizes(t->context, &job);
+    memset(t->sizes, 0, TREE_SIZES * sizeof *t->sizes);
+    while (trees_next_stretch(t, &stretch)) {
+        TreeSizes job = {.loss = trees_loss(t, stretch.from, stretch.to),
+                         .scale = t->draw->scale,
+                         .h_scale = t->draw->h_scale,
+                         .count = t->sizes};
+        t->ops->sizes(t->context, &job);
+    }
     comm_sum_i64(comm, t->sizes, TREE_SIZES);
     limit = trees_draw_by_size(t->draw, t->sizes, wanted > 1 ? wanted : 1);
     /* A drawn row counts at most (its class's upper end) / chance, its h at most h_over_size times that. */

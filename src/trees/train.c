@@ -56,27 +56,15 @@ static dp_status take_borders(TreesModel *model, const TreesMatrix *matrix)
 static dp_status take_memory(TreesTraining *t, const Comm *comm)
 {
     const TreesMatrix *m = t->matrix;
-    size_t n = (size_t)m->n, nodes = (size_t)1 << (t->options.depth - 1), features = (size_t)m->features;
-    size_t places = t->options.growth == TREES_SYMMETRIC ? (size_t)t->options.depth : 2 * nodes, bytes;
-    size_t shards = (size_t)t->shards;
+    size_t nodes = (size_t)1 << (t->options.depth - 1), features = (size_t)m->features;
+    size_t places = t->options.growth == TREES_SYMMETRIC ? (size_t)t->options.depth : 2 * nodes;
+    size_t shards = (size_t)t->shards, stretch = (size_t)device_threads(m->device);
     if (t->options.growth == TREES_LEAFWISE) {
         nodes = nodes > (size_t)t->options.leaves ? nodes : (size_t)t->options.leaves;
         DP_TRY(trees_leaves_room(&t->open, t->options.leaves));
     }
     t->nodes_max = (int)nodes;
-    DP_TRY(dp_bytes_of(&bytes, n, features));
-    DP_TRY(dp_new(&t->block, bytes + TREE_PAD));
-    DP_TRY(dp_bytes_of(&bytes, n, (size_t)t->model.outputs));
-    DP_TRY(dp_new(&t->margins, bytes));
-    t->margin = t->margins;
-    if (t->objective->gradients) {
-        DP_TRY(dp_new(&t->g, n));
-        DP_TRY(dp_new(&t->h, n));
-    }
-    DP_TRY(dp_new(&t->pair, n));
-    DP_TRY(dp_new(&t->leaf, n));
-    DP_TRY(dp_new(&t->index, n + TREE_PAD));
-    DP_TRY(dp_new(&t->scratch, n + TREE_PAD));
+    DP_TRY(trees_rows_take(t));
     if (t->options.sample_rows < 1) {
         DP_TRY(dp_new(&t->draw, 1));
         DP_TRY(dp_new(&t->sizes, TREE_SIZES));
@@ -86,10 +74,11 @@ static dp_status take_memory(TreesTraining *t, const Comm *comm)
         t->shard_from[s] = m->n * (int64_t)s / (int64_t)shards;
     DP_TRY(dp_new(&t->learn, nodes * shards));
     DP_TRY(dp_new(&t->next_learn, nodes * shards));
-    DP_TRY(dp_new(&t->segment, nodes * shards));
+    DP_TRY(dp_new(&t->segment, nodes * stretch));
+    DP_TRY(dp_new(&t->which, nodes));
     DP_TRY(dp_new(&t->node, nodes));
     DP_TRY(dp_new(&t->next_node, nodes));
-    DP_TRY(dp_new(&t->cut, nodes * shards));
+    DP_TRY(dp_new(&t->cut, nodes * stretch));
     DP_TRY(dp_new(&t->split, nodes));
     DP_TRY(dp_new(&t->sibling, nodes));
     DP_TRY(dp_new(&t->exchange, 2 * nodes));
@@ -105,19 +94,41 @@ static dp_status take_memory(TreesTraining *t, const Comm *comm)
     return dp_new(&t->draft.missing_right, places);
 }
 
-/* Local. One message moves at most 2^31 - 1 numbers: bins times nodes of a level. */
-static dp_status check_size(const TreesTraining *t)
+/* Collective. How much memory the histograms of a level may take: the least that a rank has for them, and at least what
+ * one node after the other needs (built, summed, and twice kept). One message moves at most 2^31 - 1 numbers. */
+static dp_status share_memory(TreesTraining *t, const Comm *comm)
 {
-    int64_t bins = 0;
+    int64_t bins = 0, least, limit = t->matrix->limits.memory > 0 ? t->matrix->limits.memory / 2 : INT64_MAX;
     for (int f = 0; f < t->matrix->features; f++)
         bins += t->matrix->borders[f] + 2;
-    if (bins << t->options.depth > INT32_MAX)
+    least = 5 * 2 * bins;
+    t->cells_most = trees_levels_most(&t->matrix->limits) / (int64_t)sizeof(int64_t);
+    comm_min_i64(comm, &t->cells_most, 1);
+    comm_min_i64(comm, &limit, 1);
+    t->cells_most = t->cells_most > least ? t->cells_most : least;
+    if (2 * bins > INT32_MAX || least > limit / (int64_t)sizeof(int64_t))
         return dp_fail(DP_ERR_USAGE, "trees-03",
-                       "%lld bins of all features at depth %lld need histograms of %.0f GiB; use fewer levels "
-                       "(model.depth) or bins (model.bins)",
-                       (long long)bins, (long long)t->options.depth,
-                       (double)(bins << t->options.depth) * 16 / (double)(1 << 30));
+                       "%lld bins of all features need histograms of %.3g GiB a node; use fewer bins (model.bins) or "
+                       "features, or give the job more memory (job.memory)",
+                       (long long)bins, (double)least * 8 / (double)(1 << 30));
     return DP_OK;
+}
+
+/* Local. Stretches of rows: one a thread, or, where rows lie in files, so short ones that those of all threads fit in
+ * memory; but no more than there is room for in the lists of a level's nodes. */
+static int shards_of(const TreesTraining *t)
+{
+    const TreesMatrix *m = t->matrix;
+    const int threads = device_threads(m->device);
+    const int64_t per_node = 2 * (int64_t)sizeof(TreeSegment) << (t->options.depth - 1);
+    int64_t shards = m->n / 1024 + 1 < threads ? m->n / 1024 + 1 : threads, more, most;
+    if (trees_in_files(m)) {
+        more = m->n / trees_rows_at_once(m, trees_training_row_bytes(t)) + 1;
+        most = m->limits.memory / 8 / per_node;
+        more = more < most ? more : most;
+        shards = more > shards ? more : shards;
+    }
+    return (int)shards;
 }
 
 static dp_status check_rows(const TreesRows *rows, const TreesMatrix *matrix)
@@ -129,23 +140,34 @@ static dp_status check_rows(const TreesRows *rows, const TreesMatrix *matrix)
     return DP_OK;
 }
 
-/* Local. Every row at the start values. */
-static void start_margins(TreesTraining *t)
+/* Local. Every row of a stretch at the start values. */
+static void start_margins(TreesTraining *t, const TreesStretch *stretch)
 {
     for (int k = 0; k < t->model.outputs; k++)
-        for (int64_t i = 0; i < t->rows.n; i++)
+        for (int64_t i = stretch->from; i < stretch->to; i++)
             t->margins[k * t->rows.n + i] = t->model.bias[k];
+}
+
+/* Local. Bins in blocks, and every row's margin at the start value. */
+static void start_rows(TreesTraining *t)
+{
+    TreesStretch stretch = {0};
+    while (trees_next_stretch(t, &stretch)) {
+        t->ops->transpose(t->context, &t->bins, stretch.from, stretch.to, t->block);
+        start_margins(t, &stretch);
+    }
 }
 
 static dp_status begin(TreesTraining *t, const Comm *comm)
 {
     DP_TRY_ALL(comm, check_rows(&t->rows, t->matrix));
     DP_TRY_ALL(comm, trees_options_check(&t->options));
-    DP_TRY_ALL(comm, check_size(t));
+    DP_TRY(share_memory(t, comm));
     bool weighted = comm_any(comm, t->rows.weight != NULL);
     DP_TRY_ALL(comm, take_weights(t, weighted));
     t->model.outputs = 1;
     DP_TRY(t->objective->begin(t, comm));
+    t->shards = shards_of(t);
     DP_TRY_ALL(comm, take_memory(t, comm));
     DP_TRY_ALL(comm, take_borders(&t->model, t->matrix));
     t->share.rank = comm_rank(comm);
@@ -154,10 +176,10 @@ static dp_status begin(TreesTraining *t, const Comm *comm)
     t->model.growth = t->options.growth == TREES_SYMMETRIC ? TREES_SYMMETRIC : TREES_DEPTHWISE;
     t->bins = (TreeBins){
         .n = t->matrix->n, .features = t->matrix->features, .column = t->matrix->column, .pitch = t->matrix->pitch};
-    t->ops->transpose(t->context, &t->bins, t->block);
     t->bins.block = t->block;
+    start_rows(t);
     t->bins.kept = t->ops->keep(t->context, &t->bins);
-    start_margins(t);
+    trees_rows_rest(t, 0, t->rows.n);
     return DP_OK;
 }
 
@@ -166,7 +188,6 @@ dp_status trees_training_begin(TreesTraining **training, const TreesMatrix *matr
 {
     TreesTraining *t = NULL;
     dp_status st = DP_OK;
-    int64_t shards = rows->n / 1024 + 1;
     *training = NULL;
     DP_GO_ALL(comm, dp_new(&t, 1));
     t->options = *options;
@@ -176,7 +197,6 @@ dp_status trees_training_begin(TreesTraining **training, const TreesMatrix *matr
     t->objective = trees_objective((TreesLoss)options->loss);
     t->ops = device_tree_ops(device);
     t->context = device_context(device);
-    t->shards = shards < device_threads(device) ? (int)shards : device_threads(device);
     DP_GO(begin(t, comm));
     *training = t;
     t = NULL;
@@ -190,15 +210,7 @@ void trees_training_free(TreesTraining **training)
     TreesTraining *t = *training;
     if (t) {
         t->ops->drop(t->context, t->bins.kept);
-        void *const owned[] = {&t->block,
-                               &t->row_weight,
-                               &t->margins,
-                               &t->g,
-                               &t->h,
-                               &t->pair,
-                               &t->leaf,
-                               &t->index,
-                               &t->scratch,
+        void *const owned[] = {&t->row_weight,
                                &t->learn,
                                &t->next_learn,
                                &t->segment,
@@ -226,9 +238,11 @@ void trees_training_free(TreesTraining **training)
                                &t->next,
                                &t->draft.feature,
                                &t->draft.bin,
-                               &t->draft.missing_right};
+                               &t->draft.missing_right,
+                               &t->which};
         for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
             dp_free(owned[i]);
+        dp_spill_close(&t->memory);
         trees_model_free(&t->model);
     }
     dp_free(training);
@@ -294,27 +308,50 @@ static void add_tree(TreesTraining *t)
     m->depth = depth > m->depth ? depth : m->depth;
 }
 
+/* Local. The leaf of every row of a stretch, drawn or not: a walk of the tree costs less than taking all rows along. */
+static void find_rows_leaves(TreesTraining *t, const TreesDraft *tree, const TreesStretch *stretch)
+{
+    TreeWalk job = {.bins = &t->bins,
+                    .from = stretch->from,
+                    .to = stretch->to,
+                    .symmetric = t->options.growth == TREES_SYMMETRIC,
+                    .depth = tree->depth,
+                    .feature = tree->feature,
+                    .bin = tree->bin,
+                    .missing_right = tree->missing_right,
+                    .leaf = t->leaf};
+    t->ops->walk(t->context, &job);
+}
+
 /* Collective. Leaf values from the exact sums of the true gradients of all train rows, drawn or not. */
 static void find_leaves(TreesTraining *t, const Comm *comm)
 {
     int leaves = 1 << t->draft.depth;
-    TreeLeafSums job = {.loss = trees_loss(t),
-                        .g_scale = t->g_sum_scale,
-                        .h_scale = t->h_sum_scale,
-                        .leaf = t->leaf,
-                        .leaves = leaves,
-                        .sum = t->leaf_sum};
-    t->ops->leaf_sums(t->context, &job);
+    TreesStretch stretch = {0};
+    memset(t->leaf_sum, 0, 3 * (size_t)leaves * sizeof *t->leaf_sum);
+    while (trees_next_stretch(t, &stretch)) {
+        TreeLeafSums job = {.loss = trees_loss(t, stretch.from, stretch.to),
+                            .g_scale = t->g_sum_scale,
+                            .h_scale = t->h_sum_scale,
+                            .leaf = t->leaf + stretch.from,
+                            .leaves = leaves,
+                            .sum = t->leaf_sum};
+        find_rows_leaves(t, &t->draft, &stretch);
+        t->ops->leaf_sums(t->context, &job);
+    }
     comm_sum_i64(comm, t->leaf_sum, 3 * (size_t)leaves);
     for (int i = 0; i < leaves; i++)
         t->leaf_value[i] = tree_leaf(t->leaf_sum[3 * i], t->leaf_sum[3 * i + 1], 1 / t->g_sum_scale, 1 / t->h_sum_scale,
                                      t->options.l2, t->options.learning_rate);
 }
 
-static void add_leaves(TreesTraining *t)
+static void add_leaves(TreesTraining *t, const TreesStretch *stretch)
 {
-    TreeAddLeaves job = {
-        .n = t->rows.n, .part = t->rows.part, .leaf = t->leaf, .value = t->leaf_value, .margin = t->margin};
+    TreeAddLeaves job = {.n = stretch->to - stretch->from,
+                         .part = t->rows.part + stretch->from,
+                         .leaf = t->leaf + stretch->from,
+                         .value = t->leaf_value,
+                         .margin = t->margin + stretch->from};
     t->ops->add_leaves(t->context, &job);
 }
 
@@ -333,7 +370,9 @@ dp_status trees_training_step(TreesTraining *t, bool *grew, const Comm *comm)
         find_leaves(t, comm);
         DP_TRY_ALL(comm, grow_model(t));
         add_tree(t);
-        add_leaves(t);
+        TreesStretch stretch = {0};
+        while (trees_next_stretch(t, &stretch))
+            add_leaves(t, &stretch);
     }
     return DP_OK;
 }
@@ -356,22 +395,22 @@ static void apply_tree(TreesTraining *t, int i, int sign)
     const TreesModel *m = &t->model;
     int64_t at = m->node_at[i];
     int n = (int)(m->node_at[i + 1] - at), leaves = 1 << m->tree_depth[i];
+    TreesStretch stretch = {0};
     for (int k = 0; k < n; k++) {
         int32_t f = m->node_feature[at + k];
         t->draft.bin[k] = f < 0 ? 0 : m->node_border[at + k] - m->border_at[f] + 1;
     }
-    TreeWalk job = {.bins = &t->bins,
-                    .symmetric = m->growth == TREES_SYMMETRIC,
-                    .depth = m->tree_depth[i],
-                    .feature = m->node_feature + at,
-                    .bin = t->draft.bin,
-                    .missing_right = m->node_missing_right + at,
-                    .leaf = t->leaf};
-    t->ops->walk(t->context, &job);
+    TreesDraft tree = {.depth = m->tree_depth[i],
+                       .feature = m->node_feature + at,
+                       .bin = t->draft.bin,
+                       .missing_right = m->node_missing_right + at};
     t->margin = t->margins + i % m->outputs * t->rows.n;
     for (int k = 0; k < leaves; k++)
         t->leaf_value[k] = sign * m->leaf[m->leaf_at[i] + k];
-    add_leaves(t);
+    while (trees_next_stretch(t, &stretch)) {
+        find_rows_leaves(t, &tree, &stretch);
+        add_leaves(t, &stretch);
+    }
 }
 
 void trees_training_cut(TreesTraining *t, int n)
@@ -406,6 +445,7 @@ static dp_status check_learned(const TreesTraining *t, const TreesModel *learned
 dp_status trees_training_resume(TreesTraining *t, const TreesModel *learned, const Comm *comm)
 {
     TreesModel own = {0};
+    TreesStretch stretch = {0};
     DP_TRY_ALL(comm, check_learned(t, learned));
     DP_TRY_ALL(comm, trees_model_copy(&own, learned));
     trees_model_free(&t->model);
@@ -413,7 +453,8 @@ dp_status trees_training_resume(TreesTraining *t, const TreesModel *learned, con
     t->trees_room = own.n_trees;
     t->nodes_room = t->nodes_used = own.n_trees ? own.node_at[own.n_trees] : 0;
     t->leaves_room = t->leaves_used = own.n_trees ? own.leaf_at[own.n_trees] : 0;
-    start_margins(t);
+    while (trees_next_stretch(t, &stretch))
+        start_margins(t, &stretch);
     for (int i = 0; i < own.n_trees; i++)
         apply_tree(t, i, 1);
     return DP_OK;

@@ -92,9 +92,27 @@ dp_status trees_model_check(const TreesModel *model);
 
 /* The training matrix: N rows of F bins, in the layouts the kernels want. */
 typedef struct TreesMatrix TreesMatrix;
+
+/* What learning may take on this rank; {0}: memory without limit. When the arrays that hold a number a row pass the
+ * limit, they lie in the scratch folder and are worked on stretch by stretch; levels of a tree whose histograms pass
+ * their part of it are done in groups of nodes. The model is the same, to the bit. */
+typedef struct TreesLimits {
+    int64_t memory;      /* bytes; 0: no limit */
+    const char *scratch; /* NULL: arrays lie in memory all the same */
+} TreesLimits;
+/* Local. Bytes that matrix and training take on a rank when nothing limits them: of rows (bins, margins, gradients,
+ * lists) and of the histograms of a tree's widest level. */
+typedef struct TreesNeed {
+    int64_t rows, levels;
+} TreesNeed;
+TreesNeed trees_memory_need(int64_t rows, int features, const TreesOptions *options, int ranks);
 /* Local. rows: of this rank, 0 .. 2^31 - 129; features 1 .. 2^20 - 1; bins 3 .. TREES_MAX_BINS. The device is borrowed.
  * Fails USAGE, AGAIN. */
 dp_status trees_matrix_build(TreesMatrix **matrix, int64_t rows, int features, int bins, Device *device);
+/* Local. The same under limits, which the training on the matrix keeps too. Fails CREATE, IO where the scratch folder
+ * does not take the arrays. */
+dp_status trees_matrix_build_within(TreesMatrix **matrix, int64_t rows, int features, int bins, Device *device,
+                                    const TreesLimits *limits);
 void trees_matrix_free(TreesMatrix **matrix);
 /* Collective. Feature f: borders from the values of rows with use[i] != 0 (use NULL: all) over all ranks (exact
  * equal-count borders; each distinct value its own bin where there are fewer than bins - 1), then all rows binned.

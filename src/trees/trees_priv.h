@@ -2,14 +2,19 @@
 #ifndef DIPPER_TREES_TREES_PRIV_H
 #define DIPPER_TREES_TREES_PRIV_H
 
+#include "base/spill.h"
 #include "trees/trees.h"
 
 /* ---- borders ---- */
 
 /* Memory that finding borders needs: keys of a column, twice. */
 typedef struct TreesKeys {
+    dp_spill memory;
     uint32_t *key, *spare; /* [n] */
+    int runs;              /* sorted stretches: one a thread, or more where they lie in a file */
 } TreesKeys;
+
+enum { TREES_RUNS_MAX = 256 };
 
 typedef struct TreesBorders {
     int n;                    /* borders found, at most TREES_MAX_BINS - 2 */
@@ -24,6 +29,8 @@ typedef struct TreesColumn {
     int64_t n;
 } TreesColumn;
 
+/* Local. Keys from .. to - 1 need not stay in memory: the column is done with them, or comes back to few. */
+void trees_keys_rest(const TreesKeys *keys, int64_t from, int64_t to);
 /* Collective. Borders for at most `bins` bins of values (without the one for missing): README.md, "Borders". keys:
  * room for n of each. */
 dp_status trees_borders_find(TreesBorders *borders, const TreesColumn *column, int bins, int threads, TreesKeys *keys,
@@ -33,6 +40,8 @@ dp_status trees_borders_find(TreesBorders *borders, const TreesColumn *column, i
 
 struct TreesMatrix {
     Device *device;
+    TreesLimits limits;
+    dp_spill memory; /* of the columns */
     int64_t n, pitch;
     int features, bins;
     int features_set;
@@ -42,6 +51,14 @@ struct TreesMatrix {
     uint8_t *splits;  /* [features] can it split at all: two bins or more in use */
     TreesKeys keys;
 };
+
+/* rows.c. Local. Do arrays of a number a row lie in files, and how many rows of `bytes` each may one thread have in
+ * memory at once? INT32_MAX in memory. */
+bool trees_in_files(const TreesMatrix *matrix);
+int64_t trees_row_bytes(int features);
+int64_t trees_rows_at_once(const TreesMatrix *matrix, int64_t bytes);
+/* Local. Bytes of histograms that a level may take. */
+int64_t trees_levels_most(const TreesLimits *limits);
 
 /* ---- what growing a tree knows ---- */
 
@@ -77,6 +94,7 @@ struct TreesTraining {
     const TreeOps *ops;
     const DeviceContext *context;
     TreeBins bins;
+    dp_spill memory; /* of the arrays of a number a row: block .. scratch */
     uint8_t *block;
 
     const struct TreesObjective *objective; /* objective.h */
@@ -96,19 +114,24 @@ struct TreesTraining {
     uint16_t *leaf;   /* [n] */
     uint32_t *index, *scratch;
 
-    /* The rows that a tree learns from, in shards (one a thread). Segments of level nodes: [node][shard]. */
+    /* The rows that a tree learns from, in shards: one a thread, or so many that as many as there are threads fit in
+     * memory. Segments of level nodes: [node][shard]. */
     int shards;
     int64_t *shard_from; /* [shards + 1] */
     TreeSegment *learn, *next_learn;
-    TreeSegment *segment; /* of the nodes being built */
+    TreeSegment *segment; /* of the nodes being built, in a stretch */
     TreesNode *node, *next_node;
-    TreeCut *cut;
+    TreeCut *cut;   /* of a stretch */
+    int32_t *which; /* nodes to build */
     int nodes, nodes_max;
 
     TreesShare share;
     int32_t *feature_id, *feature_at;
     int64_t *local;              /* histograms of the nodes built on this rank, all features */
     int64_t *built, *now, *next; /* this rank's features, over all ranks: built, of this level, of the next */
+    bool kept;                   /* this level's are in `now`; else too many for that */
+    int64_t cells_most;          /* for all of these, the same on every rank */
+    int64_t cells_kept;          /* that now and next may have grown to */
     size_t local_room, built_room, now_room, next_room; /* cells */
     TreeSplit *split;
     TreeSibling *sibling;
@@ -126,6 +149,20 @@ struct TreesTraining {
     int64_t nodes_room, leaves_room, nodes_used, leaves_used;
 };
 
+/* rows.c. Local: bytes of a row in all these arrays; makes block .. scratch. */
+int64_t trees_training_row_bytes(const TreesTraining *training);
+dp_status trees_rows_take(TreesTraining *training);
+/* Local. Rows from .. to - 1 of matrix and training need not stay in memory. */
+void trees_rows_rest(const TreesTraining *training, int64_t from, int64_t to);
+/* Shards first .. end - 1, which are rows from .. to - 1. Begin with {0}:
+ *     while (trees_next_stretch(training, &stretch)) ...
+ * Each call lets go of the stretch before. */
+typedef struct TreesStretch {
+    int first, end;
+    int64_t from, to;
+} TreesStretch;
+bool trees_next_stretch(const TreesTraining *training, TreesStretch *stretch);
+
 /* sample.c. Local: units of rounded gradients, none of which is above g_most or h_most in size. */
 void trees_set_units(TreesTraining *training, double g_most, double h_most);
 /* Local. Chances and weights by size, so that of count [TREE_SIZES] rows about `wanted` (1 or more) are drawn; returns
@@ -137,14 +174,20 @@ void trees_draw_rows(TreesTraining *training, int tree, const Comm *comm);
 /* histograms.c. Local: shares the tree's features out; makes room for `built` nodes and `next` of the next level. */
 void trees_share_features(TreesShare *share);
 dp_status trees_histograms_room(TreesTraining *training, int built, int next);
-/* Collective. Histograms of `nodes` nodes, this rank's features over all ranks' rows; valid until the next call. */
-const int64_t *trees_histograms_build(TreesTraining *training, const TreeSegment *segment, int segments, int nodes,
-                                      const Comm *comm);
+/* Local. How many of `nodes` nodes can be built at once, when `kept` histograms stay beside them; 0: none. The same on
+ * every rank. */
+int trees_histograms_at_once(const TreesTraining *training, int nodes, int kept);
+/* Local. So many may have been kept: their memory stays taken. */
+void trees_note_kept(TreesTraining *training, int nodes);
+/* Collective. Histograms of nodes which[0 .. nodes - 1] of `lists` [node][shard], this rank's features over all ranks'
+ * rows; valid until the next call. */
+const int64_t *trees_histograms_build(TreesTraining *training, const TreeSegment *lists, const int32_t *which,
+                                      int nodes, const Comm *comm);
 /* Collective. split[k] of 1 or 2 nodes whose histograms (this rank's features) are given, and the nodes' own scores. */
 void trees_find_node_splits(TreesTraining *training, const int64_t *histogram, int nodes, double *own,
                             const Comm *comm);
-/* Collective. split[k] of every node of the level, the same on all ranks. false: none splits. */
-bool trees_find_splits(TreesTraining *training, const Comm *comm);
+/* Collective. split[k] of every node of the level, the same on all ranks. *any false: none splits. Fails AGAIN. */
+dp_status trees_find_splits(TreesTraining *training, bool *any, const Comm *comm);
 
 /* Collective. Grows one tree into training->draft and gives every row of train and valid its leaf. false: no split. */
 dp_status trees_grow(TreesTraining *training, int tree, bool *grew, const Comm *comm);

@@ -88,7 +88,7 @@ static void case_draw(Case *c, const Shape *shape)
                      (uint32_t)(draw(506, i) % ((uint64_t)shape->levels + 1));
     }
     c->bins.column = c->column;
-    backend_reference.trees->transpose(&plain, &c->bins, c->block);
+    backend_reference.trees->transpose(&plain, &c->bins, 0, n, c->block);
     c->bins.block = c->block;
     int used = 0;
     for (int f = 0; f < features; f++)
@@ -147,7 +147,10 @@ static void do_bin(const TreeOps *ops, const DeviceContext *context, const Case 
 
 static void do_transpose(const TreeOps *ops, const DeviceContext *context, const Case *c, dp_buf *out)
 {
-    ops->transpose(context, &c->bins, room(out, (size_t)(c->shape.n * c->shape.features)));
+    int64_t n = c->shape.n, some = n / 3;
+    uint8_t *block = room(out, (size_t)(n * c->shape.features));
+    ops->transpose(context, &c->bins, 0, some, block); /* in two stretches */
+    ops->transpose(context, &c->bins, some, n, block);
 }
 
 /* The log-loss, the same with weights of rows, and gradients that are given. */
@@ -193,6 +196,7 @@ static void do_sizes(const TreeOps *ops, const DeviceContext *context, const Cas
                          .scale = 1 / 2.5,
                          .h_scale = way == 0 ? 0 : 0.7,
                          .count = room(out, TREE_SIZES * sizeof(int64_t))};
+        memset(job.count, 1, TREE_SIZES * sizeof(int64_t));
         ops->sizes(context, &job);
         given_free(&given);
     }
@@ -263,6 +267,9 @@ static void do_histogram(const TreeOps *ops, const DeviceContext *context, const
                          .segments = c->segments,
                          .nodes = c->shape.nodes,
                          .out = room(out, cells_of(c) * sizeof(int64_t))};
+    ops->histogram(context, &job);
+    job.add = true; /* the first segment twice */
+    job.segments = 1;
     ops->histogram(context, &job);
 }
 
@@ -365,11 +372,15 @@ static void walk(const TreeOps *ops, const DeviceContext *context, const Case *c
     }
     TreeWalk job = {.bins = &c->bins,
                     .symmetric = symmetric,
+                    .to = c->shape.n / 3,
                     .depth = depth,
                     .feature = feature,
                     .bin = bin,
                     .missing_right = missing_right,
                     .leaf = leaf};
+    ops->walk(context, &job); /* in two stretches */
+    job.from = job.to;
+    job.to = c->shape.n;
     ops->walk(context, &job);
 }
 
@@ -397,6 +408,7 @@ static void do_leaves(const TreeOps *ops, const DeviceContext *context, const Ca
                              .leaf = leaf,
                              .leaves = 16,
                              .sum = room(out, 48 * sizeof(int64_t))};
+        memset(sums.sum, 1, 48 * sizeof(int64_t));
         ops->leaf_sums(context, &sums);
         given_free(&given);
     }

@@ -36,6 +36,7 @@ typedef struct Way {
     int deal;  /* DEAL_BLOCKS: equal blocks of rows; 1: row i to rank i % size; 2: the last rank gets none; DEAL_ALL */
     bool weighted;
     TreesOptions options;
+    TreesLimits limits;
 } Way;
 enum { DEAL_BLOCKS = 0, DEAL_ROUND = 1, DEAL_LAST_EMPTY = 2, DEAL_ALL = 3 };
 
@@ -142,7 +143,8 @@ typedef struct Learning {
     TreesTraining *training;
 } Learning;
 
-static inline void learning_begin(Learning *learning, const Table *table, const Way *way, const Comm *comm)
+/* How the training's beginning ended; the rest of it must go well. */
+static inline dp_status learning_try(Learning *learning, const Table *table, const Way *way, const Comm *comm)
 {
     memset(learning, 0, sizeof *learning);
     if (way->isa)
@@ -155,7 +157,8 @@ static inline void learning_begin(Learning *learning, const Table *table, const 
     assert_ok(dp_new(&use, (size_t)t->n));
     for (int64_t i = 0; i < t->n; i++)
         use[i] = t->part[i] == 0;
-    assert_ok(trees_matrix_build(&learning->matrix, t->n, t->features, (int)way->options.bins, learning->device));
+    assert_ok(trees_matrix_build_within(&learning->matrix, t->n, t->features, (int)way->options.bins, learning->device,
+                                        &way->limits));
     for (int f = 0; f < t->features; f++)
         assert_ok(trees_matrix_set(learning->matrix, f, t->value + f * t->n, use, comm));
     dp_free(&use);
@@ -165,8 +168,13 @@ static inline void learning_begin(Learning *learning, const Table *table, const 
                       .weight = way->weighted ? t->weight : NULL,
                       .part = t->part,
                       .row = t->row};
-    assert_ok(
-        trees_training_begin(&learning->training, learning->matrix, &rows, &way->options, 42, learning->device, comm));
+    return trees_training_begin(&learning->training, learning->matrix, &rows, &way->options, 42, learning->device,
+                                comm);
+}
+
+static inline void learning_begin(Learning *learning, const Table *table, const Way *way, const Comm *comm)
+{
+    assert_ok(learning_try(learning, table, way, comm));
 }
 
 /* Up to `steps` trees; returns how many grew. */

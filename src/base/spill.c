@@ -1,0 +1,69 @@
+#include "base/spill.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+static dp_status failed(const char *what, const char *folder, size_t bytes, int err)
+{
+    return dp_fail(dp_status_of_errno(err, DP_ERR_CREATE), "base-20", "cannot %s a file of %zu MiB in %s: %s", what,
+                   bytes >> 20, folder, strerror(err));
+}
+
+static dp_status map_file(dp_spill *spill, int file, size_t bytes, const char *folder)
+{
+    int err = posix_fallocate(file, 0, (off_t)bytes);
+    if (err != 0)
+        return failed("make", folder, bytes, err);
+    void *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (data == MAP_FAILED)
+        return failed("map", folder, bytes, errno);
+    *spill = (dp_spill){.data = data, .bytes = bytes, .in_file = true};
+    return DP_OK;
+}
+
+dp_status dp_spill_open(dp_spill *spill, size_t bytes, const char *folder)
+{
+    char path[4096];
+    *spill = (dp_spill){0};
+    if (!folder || bytes == 0) {
+        char *data = NULL;
+        DP_TRY(dp_new(&data, bytes));
+        *spill = (dp_spill){.data = data, .bytes = bytes};
+        return DP_OK;
+    }
+    if (snprintf(path, sizeof path, "%s/.spill.XXXXXX", folder) >= (int)sizeof path)
+        return failed("name", folder, bytes, ENAMETOOLONG);
+    int file = mkstemp(path);
+    if (file < 0)
+        return failed("make", folder, bytes, errno);
+    dp_status st = unlink(path) == 0 ? map_file(spill, file, bytes, folder) : failed("hide", folder, bytes, errno);
+    close(file); /* the mapping keeps the file; nothing written through this handle can be lost */
+    return st;
+}
+
+void dp_spill_close(dp_spill *spill)
+{
+    if (spill->in_file)
+        munmap(spill->data, spill->bytes);
+    else
+        free(spill->data);
+    *spill = (dp_spill){0};
+}
+
+void dp_spill_rest(const dp_spill *spill, size_t at, size_t n)
+{
+    if (!spill->in_file || n == 0)
+        return;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), from = at / page * page, to = at + n;
+    to = to < spill->bytes ? to : spill->bytes;
+    /* Written pages stay in the kernel's cache and reach the file; only this process's view of them ends. */
+    madvise((char *)spill->data + from, to - from, MADV_DONTNEED);
+}
