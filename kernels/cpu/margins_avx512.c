@@ -89,7 +89,7 @@ INLINE void search_column(const float *search, int levels, const float *values, 
         __m512 v[4];
         uint64_t number = 0;
         for (int k = 0; k < 4; k++) {
-            v[k] = _mm512_load_ps(values + at + k * LANES);
+            v[k] = _mm512_loadu_ps(values + at + k * LANES);
             number |= (uint64_t)_mm512_cmp_ps_mask(v[k], v[k], _CMP_ORD_Q) << k * LANES;
         }
         __m512i turns = _mm512_castsi128_si512(turns_of(search, levels, v[0]));
@@ -134,8 +134,11 @@ static void search_any(const float *search, int levels, const float *values, int
 }
 
 /* All features of a tile: place [features][TILE]; columns: room for 16 of them. */
-static void find_places(const TreePlan *plan, const float *x, int n, int64_t stride, float *columns, uint8_t *place)
+static void find_places_of_rows(const TreeMargins *job, int64_t from, int n, float *columns, uint8_t *place)
 {
+    const TreePlan *plan = job->plan;
+    const float *x = job->x + from * job->stride;
+    int64_t stride = job->stride;
     int blocks = (n + 63) / 64;
     for (int f = 0; f < plan->features;) {
         int first = plan->column[f], width = plan->columns - first < 16 ? plan->columns - first : 16;
@@ -145,6 +148,28 @@ static void find_places(const TreePlan *plan, const float *x, int n, int64_t str
         for (; f < plan->features && plan->column[f] < first + 16; f++)
             search_any(plan->search + (int64_t)f * PLAN_SEARCH, plan->levels[f],
                        columns + (int64_t)(plan->column[f] - first) * TILE, blocks, place + (int64_t)f * TILE);
+    }
+}
+
+/* The same from columns; the last rows are padded to a block with zeros. */
+static void find_places_of_columns(const TreeMargins *job, int64_t from, int n, float *padded, uint8_t *place)
+{
+    const TreePlan *plan = job->plan;
+    int blocks = (n + 63) / 64;
+    size_t behind = (size_t)(64 * blocks - n);
+    for (int f = 0; f < plan->features; f++, place += TILE) {
+        if (job->place) {
+            memcpy(place, job->place[f] + job->first + from, (size_t)n);
+            memset(place + n, 0, behind);
+            continue;
+        }
+        const float *values = job->value[plan->column[f]] + job->first + from;
+        if (behind > 0) {
+            memcpy(padded, values, (size_t)n * sizeof *padded);
+            memset(padded + n, 0, behind * sizeof *padded);
+            values = padded;
+        }
+        search_any(plan->search + (int64_t)f * PLAN_SEARCH, plan->levels[f], values, blocks, place);
     }
 }
 
@@ -484,7 +509,7 @@ void margins_avx512(const TreeMargins *job)
     uint64_t *mask = (uint64_t *)(place + (int64_t)plan->features * TILE);
     for (int64_t at = 0; at < job->n; at += TILE) {
         int n = (int)(job->n - at < TILE ? job->n - at : TILE);
-        find_places(plan, job->x + at * job->stride, n, job->stride, columns, place);
+        (job->x ? find_places_of_rows : find_places_of_columns)(job, at, n, columns, place);
         if (plan->symmetric)
             symmetric_tile(plan, n, place, mask, job->margin + at);
         else

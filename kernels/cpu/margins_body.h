@@ -38,16 +38,32 @@ static void search_values(const float *search, int levels, const float *restrict
 }
 #endif
 
-/* One column of n rows; what stands behind them in the tile is of no use. */
-static void find_column(const TreePlan *plan, int f, const float *x, int n, int64_t stride, uint8_t *restrict place)
+/* Feature f of n rows from row `at` on, padded with zeros to a multiple of 64. */
+static const float *values_of(const TreeMargins *job, int f, int64_t at, int n, float *restrict room)
 {
-    float value[TILE];
+    int column = job->plan->column[f], rows = (n + BLOCK - 1) / BLOCK * BLOCK;
+    const float *x = job->x ? job->x + at * job->stride + column : NULL;
+    if (!x && n == rows)
+        return job->value[column] + job->first + at;
+    for (int r = 0; r < n; r++)
+        room[r] = x ? x[r * job->stride] : job->value[column][job->first + at + r];
+    memset(room + n, 0, (size_t)(rows - n) * sizeof *room);
+    return room;
+}
+
+/* What stands behind the n rows in the tile is of no use. */
+static void find_column(const TreeMargins *job, int f, int64_t at, int n, uint8_t *restrict place)
+{
+    const TreePlan *plan = job->plan;
+    float room[TILE];
     int32_t below[TILE];
     int rows = (n + BLOCK - 1) / BLOCK * BLOCK;
-    for (int r = 0; r < n; r++)
-        value[r] = x[r * stride + plan->column[f]];
-    for (int r = n; r < rows; r++)
-        value[r] = 0;
+    if (job->place) {
+        memcpy(place, job->place[f] + job->first + at, (size_t)n);
+        memset(place + n, 0, (size_t)(rows - n));
+        return;
+    }
+    const float *value = values_of(job, f, at, n, room);
     search_values(plan->search + (int64_t)f * PLAN_SEARCH, plan->levels[f], value, rows, below);
     for (int r = 0; r < rows; r++)
         place[r] = value[r] == value[r] ? (uint8_t)(below[r] + 1) : 0;
@@ -252,7 +268,7 @@ static void margins_plain(const TreeMargins *job)
     for (int64_t at = 0; at < job->n; at += TILE) {
         int n = (int)(job->n - at < TILE ? job->n - at : TILE), blocks = (n + BLOCK - 1) / BLOCK;
         for (int f = 0; f < plan->features; f++)
-            find_column(plan, f, job->x + at * job->stride, n, job->stride, places + (int64_t)f * TILE);
+            find_column(job, f, at, n, places + (int64_t)f * TILE);
         for (int b = 0; b < blocks; b++)
             sums_begin(&sums[b], plan);
         if (plan->symmetric) {

@@ -250,11 +250,15 @@ typedef struct TreePlan {
     int64_t bias, plane_bias; /* start value; and with the least leaf of every tree that has planes */
     size_t scratch;           /* bytes that an evaluation wants */
 } TreePlan;
+/* Rows of floats, or columns of floats, or columns of places: one of x, value, place. */
 typedef struct TreeMargins {
     const TreePlan *plan;
     const float *x; /* [n][stride] */
     int64_t n, stride;
-    void *scratch; /* [plan->scratch] aligned to 64 */
+    int64_t first;               /* row of the columns that is the job's row 0 */
+    const float *const *value;   /* [columns] */
+    const uint8_t *const *place; /* [plan->features] */
+    void *scratch;               /* [plan->scratch] aligned to 64 */
     int64_t *margin;
 } TreeMargins;
 

@@ -169,6 +169,11 @@ void model_predict(const Model *model, const float *x, int64_t n, int64_t stride
     model->family->predict(model->self, x, n, stride, score);
 }
 
+void model_predict_columns(const Model *model, const float *const *value, int64_t first, int64_t n, float *score)
+{
+    model->family->predict_columns(model->self, value, first, n, score);
+}
+
 dp_status model_explain(const Model *model, const float *x, int64_t n, int64_t stride, double *phi)
 {
     if (!model->family->explain)

@@ -51,6 +51,9 @@ dp_status model_finish(Model *model, const Comm *comm);
 const DataInputs *model_inputs(const Model *model);
 /* Local. Scores of n rows of floats, [n][stride]. Thread-safe, no allocation. */
 void model_predict(const Model *model, const float *x, int64_t n, int64_t stride, float *score);
+/* Local. The same scores, to the bit, of rows first .. first + n - 1 of columns, value[j] of feature j. Thread-safe, no
+ * allocation. */
+void model_predict_columns(const Model *model, const float *const *value, int64_t first, int64_t n, float *score);
 /* Local. Contributions of each input to the margin: phi [n][inputs + 1], the last the expected value. Fails USAGE where
  * the family cannot explain. */
 dp_status model_explain(const Model *model, const float *x, int64_t n, int64_t stride, double *phi);

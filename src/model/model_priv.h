@@ -79,6 +79,7 @@ typedef struct ModelFamily {
     dp_status (*finish)(void *self, const Comm *comm);
     /* Using. Local, thread-safe. explain may be NULL. */
     void (*predict)(const void *self, const float *x, int64_t n, int64_t stride, float *score);
+    void (*predict_columns)(const void *self, const float *const *value, int64_t first, int64_t n, float *score);
     dp_status (*explain)(const void *self, const float *x, int64_t n, int64_t stride, double *phi);
     void (*shape)(const void *self, char out[64]);
     /* Files. save borrows into the arrays; load takes its arrays out of them and knows how many inputs there are. */

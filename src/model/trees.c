@@ -137,6 +137,12 @@ static dp_status family_finish(void *self, const Comm *comm)
 
 /* ---- using ---- */
 
+static void scores_of(const int64_t *margin, int64_t n, float *score)
+{
+    for (int64_t i = 0; i < n; i++)
+        score[i] = (float)trees_probability(margin[i]);
+}
+
 static void family_predict(const void *self, const float *x, int64_t n, int64_t stride, float *score)
 {
     const Trees *trees = self;
@@ -144,8 +150,18 @@ static void family_predict(const void *self, const float *x, int64_t n, int64_t 
     for (int64_t i = 0; i < n; i += BATCH) {
         int64_t rows = n - i < BATCH ? n - i : BATCH;
         trees_margins(trees->scorer, x + i * stride, rows, stride, margin);
-        for (int64_t k = 0; k < rows; k++)
-            score[i + k] = (float)trees_probability(margin[k]);
+        scores_of(margin, rows, score + i);
+    }
+}
+
+static void family_predict_columns(const void *self, const float *const *value, int64_t first, int64_t n, float *score)
+{
+    const Trees *trees = self;
+    int64_t margin[BATCH];
+    for (int64_t i = 0; i < n; i += BATCH) {
+        int64_t rows = n - i < BATCH ? n - i : BATCH;
+        trees_margins_columns(trees->scorer, value, first + i, rows, margin);
+        scores_of(margin, rows, score + i);
     }
 }
 
@@ -276,6 +292,7 @@ const ModelFamily model_trees = {
     .state_load = family_state_load,
     .finish = family_finish,
     .predict = family_predict,
+    .predict_columns = family_predict_columns,
     .explain = family_explain,
     .shape = family_shape,
     .save = family_save,

@@ -44,31 +44,96 @@ int64_t trees_leaf_of(const TreesModel *m, int32_t t, const float *row)
     return leaf;
 }
 
-static void walk_rows(const TreesModel *m, const float *x, int64_t n, int64_t stride, int64_t *margin)
+/* The margin of row i of columns of floats. */
+static int64_t walk_columns(const TreesModel *m, const TreeMargins *job, int64_t i)
 {
-    for (int64_t i = 0; i < n; i++) {
-        int64_t sum = m->bias[0];
-        for (int32_t t = 0; t < m->n_trees; t++)
-            sum += m->leaf[m->leaf_at[t] + trees_leaf_of(m, t, x + i * stride)];
-        margin[i] = sum;
+    int64_t sum = m->bias[0];
+    for (int32_t t = 0; t < m->n_trees; t++) {
+        int64_t leaf = 0, node = 0;
+        for (int level = 0; level < m->tree_depth[t]; level++) {
+            int64_t at = m->node_at[t] + (m->growth == TREES_SYMMETRIC ? level : node);
+            int32_t f = m->node_feature[at];
+            bool right = f >= 0 && trees_value_goes_right(m, at, job->value[f][job->first + i]);
+            node = 2 * node + 1 + right;
+            leaf = 2 * leaf + right;
+        }
+        sum += m->leaf[m->leaf_at[t] + leaf];
     }
+    return sum;
+}
+
+static int64_t walk_row(const TreesModel *m, const float *row)
+{
+    int64_t sum = m->bias[0];
+    for (int32_t t = 0; t < m->n_trees; t++)
+        sum += m->leaf[m->leaf_at[t] + trees_leaf_of(m, t, row)];
+    return sum;
+}
+
+static bool holds(const TreePlan *plan, int32_t condition, const uint8_t *const *place, int64_t i)
+{
+    if (condition == plan->conditions)
+        return false;
+    int f = plan->condition_of[condition], flip = condition >= plan->condition_at[2 * f + 1];
+    return (uint8_t)(place[f][i] - flip) >= plan->least[condition];
+}
+
+static int64_t walk_places(const TreePlan *plan, const uint8_t *const *place, int64_t i)
+{
+    int64_t sum = plan->bias;
+    for (int t = 0; t < plan->trees; t++) {
+        const TreePlanTree *tree = &plan->tree[t];
+        int64_t node = 0, leaf = 0;
+        for (int level = 0; level < tree->depth; level++) {
+            bool right = holds(plan, plan->node[tree->node + (plan->symmetric ? level : node)], place, i);
+            node = 2 * node + 1 + right;
+            leaf = 2 * leaf + right;
+        }
+        sum += plan->leaf[tree->leaf + leaf];
+    }
+    return sum;
+}
+
+static void walk(const TreesModel *m, const TreeMargins *job)
+{
+    for (int64_t i = 0; i < job->n; i++)
+        job->margin[i] = job->x       ? walk_row(m, job->x + i * job->stride)
+                         : job->value ? walk_columns(m, job, i)
+                                      : walk_places(job->plan, job->place, i);
+}
+
+static void evaluate(const TreesScorer *scorer, TreeMargins *job)
+{
+    _Alignas(64) char small[SMALL];
+    void *large = NULL;
+    bool plain = job->n < FEW || !scorer->device;
+    job->plan = &scorer->plan;
+    job->scratch = small;
+    if (!plain && scorer->plan.scratch > sizeof small) {
+        plain = posix_memalign(&large, 64, scorer->plan.scratch) != 0;
+        job->scratch = large;
+    }
+    if (plain)
+        walk(&scorer->model, job);
+    else
+        device_tree_ops(scorer->device)->margins(device_context(scorer->device), job);
+    free(large);
 }
 
 void trees_margins(const TreesScorer *scorer, const float *x, int64_t n, int64_t stride, int64_t *margin)
 {
-    _Alignas(64) char small[SMALL];
-    TreeMargins job = {.plan = &scorer->plan, .x = x, .n = n, .stride = stride, .margin = margin, .scratch = small};
-    void *large = NULL;
-    bool plain = n < FEW || !scorer->device;
-    if (!plain && scorer->plan.scratch > sizeof small) {
-        plain = posix_memalign(&large, 64, scorer->plan.scratch) != 0;
-        job.scratch = large;
-    }
-    if (plain)
-        walk_rows(&scorer->model, x, n, stride, margin);
-    else
-        device_tree_ops(scorer->device)->margins(device_context(scorer->device), &job);
-    free(large);
+    evaluate(scorer, &(TreeMargins){.x = x, .n = n, .stride = stride, .margin = margin});
+}
+
+void trees_margins_columns(const TreesScorer *scorer, const float *const *value, int64_t first, int64_t n,
+                           int64_t *margin)
+{
+    evaluate(scorer, &(TreeMargins){.value = value, .first = first, .n = n, .margin = margin});
+}
+
+void trees_margins_bins(const TreesScorer *scorer, const uint8_t *const *bin, int64_t n, int64_t *margin)
+{
+    evaluate(scorer, &(TreeMargins){.place = bin, .n = n, .margin = margin});
 }
 
 /* ---- bins of evaluation: the places of the plan (device/backend.h) ---- */
@@ -99,31 +164,5 @@ void trees_scorer_bin(const TreesScorer *scorer, int k, const float *value, int6
         for (int b = 0; b < borders; b++)
             below += border[b] < value[i];
         bin[i] = value[i] == value[i] ? (uint8_t)(1 + below) : 0;
-    }
-}
-
-static bool holds(const TreePlan *plan, int32_t condition, const uint8_t *const *bin, int64_t i)
-{
-    if (condition == plan->conditions)
-        return false;
-    int f = plan->condition_of[condition], flip = condition >= plan->condition_at[2 * f + 1];
-    return (uint8_t)(bin[f][i] - flip) >= plan->least[condition];
-}
-
-void trees_margins_bins(const TreesScorer *scorer, const uint8_t *const *bin, int64_t n, int64_t *margin)
-{
-    const TreePlan *plan = &scorer->plan;
-    for (int64_t i = 0; i < n; i++) {
-        margin[i] = plan->bias;
-        for (int t = 0; t < plan->trees; t++) {
-            const TreePlanTree *tree = &plan->tree[t];
-            int64_t node = 0, leaf = 0;
-            for (int level = 0; level < tree->depth; level++) {
-                bool right = holds(plan, plan->node[tree->node + (plan->symmetric ? level : node)], bin, i);
-                node = 2 * node + 1 + right;
-                leaf = 2 * leaf + right;
-            }
-            margin[i] += plan->leaf[tree->leaf + leaf];
-        }
     }
 }

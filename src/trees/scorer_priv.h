@@ -23,15 +23,18 @@ struct TreesScorer {
 dp_status trees_plan_build(PlanArrays *arrays, TreePlan *plan, const TreesModel *model);
 void trees_plan_free(PlanArrays *arrays);
 
-/* The rule of one node, in one place: does this row go right? */
+/* The rule of one node, in one place: does a row with this value of the node's feature go right? */
+static inline bool trees_value_goes_right(const TreesModel *m, int64_t node, float value)
+{
+    int32_t border = m->node_border[node];
+    if (value != value)
+        return m->node_missing_right[node];
+    return border < m->border_at[m->node_feature[node]] || value > m->border[border];
+}
 static inline bool trees_goes_right(const TreesModel *m, int64_t node, const float *row)
 {
-    int32_t f = m->node_feature[node], border = m->node_border[node];
-    if (f < 0)
-        return false;
-    if (row[f] != row[f])
-        return m->node_missing_right[node];
-    return border < m->border_at[f] || row[f] > m->border[border];
+    int32_t f = m->node_feature[node];
+    return f >= 0 && trees_value_goes_right(m, node, row[f]);
 }
 
 /* The leaf that a row of floats reaches in tree t: 0 .. 2^depth - 1. */

@@ -162,6 +162,10 @@ void trees_scorer_free(TreesScorer **scorer);
 /* Local. margin [n] of rows x [n][stride] float, NaN missing. By the calling thread alone; several may call at once.
  * The same bits in every path. Blocks take a scratch memory (a few rows none) and can do without. */
 void trees_margins(const TreesScorer *scorer, const float *x, int64_t n, int64_t stride, int64_t *margin);
+/* Local. The same, to the bit, of rows first .. first + n - 1 of columns of floats, value[f] of feature f (of those
+ * that no node looks at never read): what lies in columns need not be transposed. Nothing behind those rows is read. */
+void trees_margins_columns(const TreesScorer *scorer, const float *const *value, int64_t first, int64_t n,
+                           int64_t *margin);
 /* Bins of evaluation: counted among the borders that some node asks about, of the features that some node looks at. So
  * they are few, and tied to one model; model/ keeps the digest by which stored ones are known.
  * Local. The k-th feature that is looked at, k = 0 .. *n - 1: its number in a row; the array is the scorer's. */
@@ -171,7 +175,7 @@ const float *trees_scorer_borders(const TreesScorer *scorer, int k, int *n);
 /* Local. bin[i] = 0 for NaN, else 1 + the number of those borders < value[i]. */
 void trees_scorer_bin(const TreesScorer *scorer, int k, const float *value, int64_t n, uint8_t *bin);
 /* Local. trees_margins, to the bit, of rows that are binned already: bin[k] [n] of the k-th feature. Any byte is safe.
- * n rounded up to a multiple of 64 bytes of each column may be read. */
+ * Nothing behind the n bytes of a column is read. */
 void trees_margins_bins(const TreesScorer *scorer, const uint8_t *const *bin, int64_t n, int64_t *margin);
 /* Local. Exact path-dependent SHAP of the margin, in double: phi [n][F + 1], the last is the expected value; they sum
  * to the margin within 1e-9, and a row gets the same bits in any block. Source: Lundberg, Erion, Lee, arXiv:1802.03888;

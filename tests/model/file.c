@@ -40,6 +40,20 @@ static void same_inputs(const DataInputs *a, const DataInputs *b)
     }
 }
 
+/* 200 rows of 9 features as columns from row 3 on. */
+static void columns_give_the_same(const Model *model, const float *x, const float *score)
+{
+    static float value[9][203], again[200];
+    const float *values[9];
+    for (int f = 0; f < 9; f++) {
+        values[f] = value[f];
+        for (int i = 0; i < 200; i++)
+            value[f][3 + i] = x[9 * i + f];
+    }
+    model_predict_columns(model, values, 3, 200, again);
+    assert_memory_equal(again, score, sizeof again);
+}
+
 static void what_is_written_comes_back(void **state)
 {
     (void)state;
@@ -67,6 +81,7 @@ static void what_is_written_comes_back(void **state)
         model_predict(model, x, 200, 9, score);
         for (int i = 0; i < 200; i++)
             assert_true(score[i] == (float)trees_probability(margin[i]));
+        columns_give_the_same(model, x, score);
         assert_ok(model_image(model, provenance, &again));
         assert_int_equal(again.size, image.size);
         assert_memory_equal(again.data, image.data, image.size);

@@ -54,6 +54,27 @@ static void margins_from_bins(const TreesScorer *scorer, const float *x, int64_t
     dp_free(&value);
 }
 
+/* The same from columns of floats that begin at row 7; those of features that no node looks at are not there. */
+static void margins_from_columns(const TreesScorer *scorer, const float *x, int64_t rows, int64_t stride,
+                                 int64_t *margin)
+{
+    int used, before = 7;
+    const int32_t *feature = trees_scorer_features(scorer, &used);
+    float *values = NULL;
+    const float **value = NULL;
+    assert_ok(dp_new(&values, (size_t)((rows + before) * used)));
+    assert_ok(dp_new(&value, (size_t)stride));
+    for (int k = 0; k < used; k++) {
+        float *column = values + k * (rows + before);
+        for (int64_t i = 0; i < rows; i++)
+            column[before + i] = x[i * stride + feature[k]];
+        value[feature[k]] = column;
+    }
+    trees_margins_columns(scorer, value, before, rows, margin);
+    dp_free(&values);
+    dp_free(&value);
+}
+
 enum { DEVICES = 4 };
 static Device *device[DEVICES + 1]; /* the last: none, rows are walked */
 
@@ -78,17 +99,16 @@ static void compare(TreesModel m, int64_t rows, int64_t stride)
     for (int d = 0; d <= DEVICES; d++) {
         TreesScorer *scorer = NULL;
         assert_ok(trees_scorer_build(&scorer, &m, device[d]));
-        for (int binned = 0; binned < 2; binned++) {
-            if (binned)
-                margins_from_bins(scorer, x, rows, stride, margin);
-            else
-                trees_margins(scorer, x, rows, stride, margin);
+        static const char *const forms[] = {"rows", "columns", "bins"};
+        for (int form = 0; form < 3; form++) {
+            (form == 0   ? trees_margins
+             : form == 1 ? margins_from_columns
+                         : margins_from_bins)(scorer, x, rows, stride, margin);
             for (int64_t i = 0; i < rows; i++)
                 if (margin[i] != expected[i])
-                    fail_msg("%s%s, growth %d, %d trees, depth %d, row %d of %d: %lld, not %lld",
-                             device[d] ? device_describe(device[d]) : "walked", binned ? " from bins" : "",
-                             (int)m.growth, m.n_trees, m.depth, (int)i, (int)rows, (long long)margin[i],
-                             (long long)expected[i]);
+                    fail_msg("%s from %s, growth %d, %d trees, depth %d, row %d of %d: %lld, not %lld",
+                             device[d] ? device_describe(device[d]) : "walked", forms[form], (int)m.growth, m.n_trees,
+                             m.depth, (int)i, (int)rows, (long long)margin[i], (long long)expected[i]);
         }
         trees_scorer_free(&scorer);
         trees_scorer_free(&scorer);
@@ -124,19 +144,60 @@ static void margins_follow_the_rule(void **state)
     }
 }
 
-/* Rows end where the page ends: nothing behind a row may be read. */
+/* `bytes` that end where the page ends: what is read behind them is seen. */
+static void *edge_of_page(int64_t bytes, char **memory, size_t *size)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    int64_t room = (bytes + page - 1) / page * page;
+    *size = (size_t)(room + page);
+    *memory = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(*memory, MAP_FAILED);
+    assert_int_equal(mprotect(*memory + room, (size_t)page, PROT_NONE), 0);
+    return *memory + room - bytes;
+}
+
+static void nothing_behind_the_columns_is_read(void **state)
+{
+    (void)state;
+    TreesModel m = forest_make(TREES_SYMMETRIC, 1, 20, 4, 12);
+    for (int64_t rows = 1; rows < 200; rows += 33) {
+        char *memory[2];
+        size_t size[2];
+        int64_t margin[200];
+        float *x = forest_rows(&m, rows, 1, 11);
+        uint8_t *bin = edge_of_page(rows, &memory[0], &size[0]);
+        float *value = edge_of_page(rows * (int64_t)sizeof *value, &memory[1], &size[1]);
+        memcpy(value, x, (size_t)rows * sizeof *value);
+        for (int d = 0; d <= DEVICES; d++) {
+            TreesScorer *scorer = NULL;
+            assert_ok(trees_scorer_build(&scorer, &m, device[d]));
+            trees_scorer_bin(scorer, 0, value, rows, bin);
+            for (int bins = 0; bins < 2; bins++) {
+                if (bins)
+                    trees_margins_bins(scorer, (const uint8_t *const[]){bin}, rows, margin);
+                else
+                    trees_margins_columns(scorer, (const float *const[]){value}, 0, rows, margin);
+                for (int64_t i = 0; i < rows; i++)
+                    assert_int_equal(margin[i], margin_by_bins(&m, x + i));
+            }
+            trees_scorer_free(&scorer);
+        }
+        munmap(memory[0], size[0]);
+        munmap(memory[1], size[1]);
+        dp_free(&x);
+    }
+    trees_model_free(&m);
+}
+
 static void nothing_behind_the_rows_is_read(void **state)
 {
     (void)state;
-    long page = sysconf(_SC_PAGESIZE);
     for (int features = 1; features <= 33; features += 4) {
         TreesModel m = forest_make(TREES_SYMMETRIC, features, 20, 4, 12);
-        int64_t rows = 21, bytes = rows * features * (int64_t)sizeof(float), margin[21];
-        int64_t room = (bytes + page - 1) / page * page;
-        char *memory = mmap(NULL, (size_t)(room + page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        assert_ptr_not_equal(memory, MAP_FAILED);
-        assert_int_equal(mprotect(memory + room, (size_t)page, PROT_NONE), 0);
-        float *x = (float *)(void *)(memory + room - bytes);
+        int64_t rows = 21, margin[21];
+        char *memory;
+        size_t size;
+        float *x = edge_of_page(rows * features * (int64_t)sizeof(float), &memory, &size);
         for (int d = 0; d <= DEVICES; d++) {
             TreesScorer *scorer = NULL;
             assert_ok(trees_scorer_build(&scorer, &m, device[d]));
@@ -144,7 +205,7 @@ static void nothing_behind_the_rows_is_read(void **state)
             assert_int_equal(margin[20], margin_by_bins(&m, x + 20 * features));
             trees_scorer_free(&scorer);
         }
-        munmap(memory, (size_t)(room + page));
+        munmap(memory, size);
         trees_model_free(&m);
     }
 }
@@ -223,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(margins_follow_the_rule),
         cmocka_unit_test(nothing_behind_the_rows_is_read),
+        cmocka_unit_test(nothing_behind_the_columns_is_read),
         cmocka_unit_test(broken_models_are_refused),
         cmocka_unit_test(copies_are_their_own),
     };

@@ -3,7 +3,8 @@
  *
  *   growth=symmetric|depth trees=200 depth=6 learn=300000 (rows to learn from) threads=1 runs=5 device=cpu explain=2000
  *
- * rows_s: margins from floats, the median of runs; rows_cpu_s: the same over processor seconds, times threads (of use
+ * rows_s: margins from floats, the median of runs; columns_s, bins_s: from columns of floats and of bins, a processor
+ * second, times threads; rows_cpu_s: the same over processor seconds, times threads (of use
  * where other work disturbs); single_us: of one call for one row; explain_rows_s: contributions a
  * processor second, by one thread;
  * load_ms: trees_scorer_build; digest: of all margins, equal on every device and instruction set (DIPPER_CPU). */
@@ -168,21 +169,73 @@ static double processor_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static double time_margins(const Bench *bench, const TreesScorer *scorer, const float *x, int64_t *margin, double *cpu)
+/* The test rows in the three forms that a pipeline may hold them in; one of them is asked for. */
+typedef struct Input {
+    const float *x;
+    const float *const *value;
+    const uint8_t *const *bin;
+} Input;
+
+static double time_margins(const Bench *bench, const TreesScorer *scorer, const Input *input, int64_t *margin,
+                           double *cpu)
 {
     double seconds[101], used[101];
     int runs = bench->runs < 101 ? bench->runs : 101;
     for (int r = 0; r < runs; r++) {
         double start = dp_clock_seconds(), before = processor_seconds();
 #pragma omp parallel for num_threads(bench->threads) schedule(static)
-        for (int64_t i = 0; i < TEST_ROWS; i += CHUNK)
-            trees_margins(scorer, x + i * FEATURES, TEST_ROWS - i < CHUNK ? TEST_ROWS - i : CHUNK, FEATURES,
-                          margin + i);
+        for (int64_t i = 0; i < TEST_ROWS; i += CHUNK) {
+            int64_t n = TEST_ROWS - i < CHUNK ? TEST_ROWS - i : CHUNK;
+            const uint8_t *bin[FEATURES];
+            for (int k = 0; k < FEATURES && input->bin && input->bin[k]; k++)
+                bin[k] = input->bin[k] + i;
+            if (input->x)
+                trees_margins(scorer, input->x + i * FEATURES, n, FEATURES, margin + i);
+            else if (input->value)
+                trees_margins_columns(scorer, input->value, i, n, margin + i);
+            else
+                trees_margins_bins(scorer, bin, n, margin + i);
+        }
         seconds[r] = dp_clock_seconds() - start;
         used[r] = processor_seconds() - before;
     }
     *cpu = median(used, runs);
     return median(seconds, runs);
+}
+
+/* Columns of floats, then of bins: rows a processor second, times threads. */
+static void time_columns(const Bench *bench, const TreesScorer *scorer, const float *x, const int64_t *expected,
+                         double *columns_s, double *bins_s)
+{
+    float *value = NULL;
+    uint8_t *bin = NULL;
+    int64_t *margin = NULL;
+    const float *values[FEATURES];
+    const uint8_t *bins[FEATURES] = {0};
+    double cpu;
+    int used;
+    const int32_t *feature = trees_scorer_features(scorer, &used);
+    MUST(dp_new(&value, (size_t)TEST_ROWS * FEATURES));
+    MUST(dp_new(&bin, (size_t)TEST_ROWS * FEATURES));
+    MUST(dp_new(&margin, TEST_ROWS));
+    for (int k = 0; k < used; k++) {
+        float *column = value + (int64_t)k * TEST_ROWS;
+        for (int64_t i = 0; i < TEST_ROWS; i++)
+            column[i] = x[i * FEATURES + feature[k]];
+        trees_scorer_bin(scorer, k, column, TEST_ROWS, bin + (int64_t)k * TEST_ROWS);
+        values[feature[k]] = column;
+        bins[k] = bin + (int64_t)k * TEST_ROWS;
+    }
+    for (int form = 0; form < 2; form++) {
+        Input input = {.value = form == 0 ? values : NULL, .bin = bins};
+        (void)time_margins(bench, scorer, &input, margin, &cpu);
+        *(form == 0 ? columns_s : bins_s) = TEST_ROWS / cpu * bench->threads;
+        if (memcmp(margin, expected, sizeof *margin * TEST_ROWS) != 0)
+            stop("columns give other margins than rows");
+    }
+    dp_free(&value);
+    dp_free(&bin);
+    dp_free(&margin);
 }
 
 static double time_single(const TreesScorer *scorer, const float *x)
@@ -228,14 +281,18 @@ int main(int argc, char **argv)
     MUST(dp_new(&margin, TEST_ROWS));
     double start = dp_clock_seconds();
     MUST(trees_scorer_build(&scorer, &model, device));
-    double load = dp_clock_seconds() - start, cpu, seconds = time_margins(&bench, scorer, x, margin, &cpu);
+    double load = dp_clock_seconds() - start, cpu, columns_s, bins_s;
+    double seconds = time_margins(&bench, scorer, &(Input){.x = x}, margin, &cpu);
+    time_columns(&bench, scorer, x, margin, &columns_s, &bins_s);
     MUST(dp_digest_of(&digest, margin, sizeof *margin * TEST_ROWS));
     dp_digest_print(hex, &digest);
     printf("{\"lib\": \"dipper\", \"device\": \"%s\", \"threads\": %d, \"trees\": %d, \"rows_s\": %.0f, "
-           "\"rows_cpu_s\": %.0f, \"single_us\": %.3f, \"explain_rows_s\": %.0f, \"load_ms\": %.3f, \"digest\": "
+           "\"rows_cpu_s\": %.0f, \"columns_s\": %.0f, \"bins_s\": %.0f, \"single_us\": %.3f, \"explain_rows_s\": "
+           "%.0f, \"load_ms\": %.3f, \"digest\": "
            "\"%.16s\"}\n",
            device_describe(device), bench.threads, model.n_trees, TEST_ROWS / seconds, TEST_ROWS / cpu * bench.threads,
-           time_single(scorer, x), (double)bench.explain / time_contributions(&bench, scorer, x), load * 1e3, hex);
+           columns_s, bins_s, time_single(scorer, x), (double)bench.explain / time_contributions(&bench, scorer, x),
+           load * 1e3, hex);
     trees_scorer_free(&scorer);
     trees_model_free(&model);
     device_close(&device);
