@@ -7,5 +7,7 @@
 void margins_scalar(const TreeMargins *job);
 void margins_avx2(const TreeMargins *job);
 void margins_avx512(const TreeMargins *job);
+/* Fewer than PLAN_FEW rows, with any instruction set. */
+void margins_few(const TreeMargins *job);
 
 #endif

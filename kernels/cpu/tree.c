@@ -350,7 +350,10 @@ static void drop(const DeviceContext *context, void *kept)
 
 static void margins(const DeviceContext *context, const TreeMargins *job)
 {
-    context->cpu->margins(job);
+    if (job->n < PLAN_FEW)
+        margins_few(job);
+    else
+        context->cpu->margins(job);
 }
 
 static const TreeOps tree_ops = {

@@ -219,7 +219,7 @@ typedef struct TreeWalk {
  * some node uses are kept. A condition says which rows go right: those with (uint8_t)(place - flip) >= least; missing
  * goes right where flip is 1. Conditions are shared by all nodes of all trees that ask the same; those of a feature lie
  * together, flip 0 before flip 1. */
-enum { PLAN_TILE = 512, PLAN_SEARCH = 256, PLAN_PLANES_DEPTH = 8 };
+enum { PLAN_TILE = 512, PLAN_SEARCH = 256, PLAN_PLANES_DEPTH = 8, PLAN_FEW = 8 };
 typedef struct TreePlanTree {
     int32_t depth;
     int32_t planes; /* bytes a leaf needs above the least one; 0: deeper than PLAN_PLANES_DEPTH, no planes */
@@ -245,10 +245,11 @@ typedef struct TreePlan {
     int trees;
     const TreePlanTree *tree; /* in order of planes and depth: sums are integers */
     const int32_t *node;      /* conditions */
+    const uint32_t *walk; /* [nodes] for one row: (2 feature + flip) << 8 | least; never holds: 2 features << 8 | 1 */
     const int32_t *leaf;
     const uint8_t *plane;
-    int64_t bias, plane_bias; /* start value; and with the least leaf of every tree that has planes */
-    size_t scratch;           /* bytes that an evaluation wants */
+    int64_t bias, plane_bias;    /* start value; and with the least leaf of every tree that has planes */
+    size_t scratch, scratch_few; /* bytes that an evaluation wants; of fewer than PLAN_FEW rows */
 } TreePlan;
 /* Rows of floats, or columns of floats, or columns of places: one of x, value, place. */
 typedef struct TreeMargins {
@@ -258,7 +259,7 @@ typedef struct TreeMargins {
     int64_t first;               /* row of the columns that is the job's row 0 */
     const float *const *value;   /* [columns] */
     const uint8_t *const *place; /* [plan->features] */
-    void *scratch;               /* [plan->scratch] aligned to 64 */
+    void *scratch;               /* [plan->scratch] aligned to 64, or [plan->scratch_few] */
     int64_t *margin;
 } TreeMargins;
 

@@ -24,6 +24,7 @@ void trees_plan_free(PlanArrays *arrays)
     dp_free(&arrays->least);
     dp_free(&arrays->plane);
     dp_free(&arrays->tree);
+    dp_free(&arrays->walk);
 }
 
 /* Work space: where each border and condition of the model goes. */
@@ -198,6 +199,11 @@ static void lay_tree(PlanArrays *a, TreePlan *plan, const Maps *maps, const Tree
                                       ? plan->conditions
                                       : maps->condition[m->node_missing_right[node]][question_of(maps, m, node)];
     }
+    for (int64_t i = tree->node; i < tree->node + nodes; i++) {
+        int32_t c = a->node[i], f = c == plan->conditions ? plan->features : a->condition_of[c];
+        bool flip = c < plan->conditions && c >= a->condition_at[2 * f + 1];
+        a->walk[i] = (uint32_t)(2 * f + flip) << 8 | (c < plan->conditions ? a->least[c] : 1);
+    }
     memcpy(a->leaf + tree->leaf, leaf, (size_t)leaves * sizeof *leaf);
     int64_t width = leaves > PLANE_WIDTH ? leaves : PLANE_WIDTH;
     for (int p = 0; p < order->planes; p++)
@@ -226,6 +232,7 @@ static dp_status lay_trees(PlanArrays *a, TreePlan *plan, const Maps *maps, cons
         qsort(order, (size_t)m->n_trees, sizeof *order, by_shape);
     DP_GO(dp_new(&a->tree, (size_t)m->n_trees));
     DP_GO(dp_new(&a->node, (size_t)maps->nodes));
+    DP_GO(dp_new(&a->walk, (size_t)maps->nodes));
     DP_GO(dp_new(&a->leaf, (size_t)leaves));
     DP_GO(dp_new(&a->plane, bytes));
     for (int32_t t = 0; t < m->n_trees; t++) {
@@ -264,11 +271,13 @@ dp_status trees_plan_build(PlanArrays *a, TreePlan *plan, const TreesModel *m)
     plan->least = a->least;
     plan->tree = a->tree;
     plan->node = a->node;
+    plan->walk = a->walk;
     plan->leaf = a->leaf;
     plan->plane = a->plane;
     /* Places of a tile, 16 columns of floats, the masks of the conditions: of 64 rows or of the tile. */
     size_t mask = (size_t)plan->conditions + 1, rows = plan->symmetric ? 64 : PLAN_TILE;
     plan->scratch = (size_t)plan->features * PLAN_TILE + 16 * PLAN_TILE * sizeof(float) + mask * (rows / 8) + 64;
+    plan->scratch_few = 2 * (size_t)plan->features + 1;
 done:
     maps_free(&maps);
     return st;

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-/* Fewer rows than this are walked one by one; a scratch of up to SMALL bytes lies on the stack. */
-enum { FEW = 8, SMALL = 1 << 16 };
+/* A scratch of up to SMALL bytes lies on the stack: that of a few rows always does, or they are walked. */
+enum { SMALL = 1 << 16 };
 
 dp_status trees_scorer_build(TreesScorer **scorer, const TreesModel *model, Device *device)
 {
@@ -106,10 +106,10 @@ static void evaluate(const TreesScorer *scorer, TreeMargins *job)
 {
     _Alignas(64) char small[SMALL];
     void *large = NULL;
-    bool plain = job->n < FEW || !scorer->device;
+    bool few = job->n < PLAN_FEW, plain = !scorer->device || (few && scorer->plan.scratch_few > sizeof small);
     job->plan = &scorer->plan;
     job->scratch = small;
-    if (!plain && scorer->plan.scratch > sizeof small) {
+    if (!plain && !few && scorer->plan.scratch > sizeof small) {
         plain = posix_memalign(&large, 64, scorer->plan.scratch) != 0;
         job->scratch = large;
     }

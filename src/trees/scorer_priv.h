@@ -8,6 +8,7 @@
 typedef struct PlanArrays {
     int32_t *column, *border_at, *condition_at, *condition_of, *node, *leaf;
     float *border, *search;
+    uint32_t *walk;
     uint8_t *levels, *least, *plane;
     TreePlanTree *tree;
 } PlanArrays;

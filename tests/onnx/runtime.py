@@ -1,4 +1,6 @@
 # RUN np=1 -- exported models pass onnx.checker and give our margins bit for bit in ONNX Runtime, in both operators
+# (million.py: the same on 1,000,000 rows). Rows hold borders and their neighbours, NaN, both zeros, denormals,
+# infinities, unseen and missing categories: tests/support/forest.h.
 import os
 import subprocess
 import sys
@@ -19,14 +21,29 @@ def check(what, good):
         print("failed:", what)
 
 
+def oddities(x):
+    tiny = np.finfo(np.float32).tiny
+    return {
+        "NaN": np.isnan(x).sum(),
+        "+0": ((x == 0) & ~np.signbit(x)).sum(),
+        "-0": ((x == 0) & np.signbit(x)).sum(),
+        "+infinity": (x == np.inf).sum(),
+        "-infinity": (x == -np.inf).sum(),
+        "denormals": ((x != 0) & (np.abs(x) < tiny)).sum(),
+    }
+
+
 with tempfile.TemporaryDirectory() as folder:
-    subprocess.run([os.environ["DIPPER_BUILD"] + "/tests/test_onnx_writes", folder], check=True)
+    subprocess.run([os.environ["DIPPER_BUILD"] + "/tests/test_onnx_writes", folder, os.environ.get("ROWS", "50000")],
+                   check=True)
     for what in ["symmetric", "depthwise", "small", "constant", "nothing"]:
         path = f"{folder}/{what}"
         margin = np.fromfile(path + ".margin", np.int64)
         score = np.fromfile(path + ".score", np.float32)
         n = len(margin)
         x = np.fromfile(path + ".x", np.float32).reshape(n, -1)
+        for name, rows in oddities(x).items():
+            check(f"{what}: {name} among the rows", n < 50000 or rows > 0)
         check(f"{what}: margins within -16 .. 16", np.abs(margin).max() < 16 << 20)
         for ml in [5, 3]:
             file = f"{path}.ml{ml}.onnx"

@@ -1,5 +1,5 @@
-/* RUN np=1 quick -- graphs are put together without leaks or crashes, also when memory ends; with a folder as argument
- * this program writes the models and rows that runtime.py hands to ONNX Runtime. */
+/* RUN np=1 quick -- graphs are put together without leaks or crashes, also when memory ends; with a folder and
+ * a number of rows as arguments this program writes the models and rows that runtime.py hands to ONNX Runtime. */
 #include "check.h"
 
 #include "forest.h"
@@ -144,9 +144,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_first_failure_is_kept),
         cmocka_unit_test(a_graph_grows_past_its_lists),
     };
-    if (argc == 2) {
-        write_case(argv[1], "symmetric", forest_make(TREES_SYMMETRIC, 12, 60, 6, 31), 100000);
-        write_case(argv[1], "depthwise", forest_make(TREES_DEPTHWISE, 12, 60, 5, 32), 100000);
+    if (argc == 3) {
+        int64_t rows = atoll(argv[2]);
+        write_case(argv[1], "symmetric", forest_make(TREES_SYMMETRIC, 12, 60, 6, 31), rows);
+        write_case(argv[1], "depthwise", forest_make(TREES_DEPTHWISE, 12, 60, 5, 32), rows);
         write_case(argv[1], "small", forest_make(TREES_DEPTHWISE, 3, 2, 1, 33), 1000);
         write_case(argv[1], "constant", forest_make(TREES_SYMMETRIC, 3, 3, 0, 34), 1000);
         write_case(argv[1], "nothing", forest_make(TREES_SYMMETRIC, 3, 0, 0, 35), 1000);
