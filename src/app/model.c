@@ -64,13 +64,15 @@ static double number_at(const json_t *object, const char *key)
 static dp_status add_figures(dp_buf *out, const json_t *test)
 {
     const json_t *figure, *worst = NULL;
+    Metric first;
     size_t i;
+    bool lowest = metric_parse(&first, text_at(json_array_get(test, 0), "metric")) != DP_OK || first.higher_is_better;
     json_array_foreach(test, i, figure)
     {
         const char *name = text_at(figure, "metric");
         if (json_object_get(figure, "slice")) {
-            if (strcmp(name, text_at(json_array_get(test, 0), "metric")) == 0 &&
-                (!worst || number_at(figure, "value") < number_at(worst, "value")))
+            double gap = number_at(figure, "value") - (worst ? number_at(worst, "value") : 0);
+            if (strcmp(name, first.name) == 0 && (!worst || (lowest ? gap < 0 : gap > 0)))
                 worst = figure;
             continue;
         }
@@ -82,6 +84,18 @@ static dp_status add_figures(dp_buf *out, const json_t *test)
     if (worst)
         DP_TRY(dp_buf_print(out, "   weakest %s", text_at(worst, "slice")));
     return DP_OK;
+}
+
+static dp_status print_leaks(App *app, const json_t *leaks)
+{
+    DP_TRY(app_print(app, "leaks     %s: %.1f %% of test tuples stand in train, their lookup has AUC %.3f\n",
+                     json_is_true(json_object_get(leaks, "suspicious")) ? "SUSPICIOUS" : "none",
+                     100 * number_at(leaks, "share_seen"), number_at(leaks, "lookup_auc")));
+    if (!*text_at(leaks, "column"))
+        return DP_OK;
+    return app_print(app, "          %sthe best column alone, %s, has AUC %.3f\n",
+                     json_is_true(json_object_get(leaks, "gives_away")) ? "SUSPICIOUS: " : "", text_at(leaks, "column"),
+                     number_at(leaks, "column_auc"));
 }
 
 static dp_status print_screen(App *app, const char *address, const Model *model, const json_t *p, int64_t size)
@@ -101,9 +115,7 @@ static dp_status print_screen(App *app, const char *address, const Model *model,
                     text_at(p, "data.table"), text_at(p, "data.parts.train.from"), text_at(p, "data.parts.train.to")));
     DP_GO(app_print(app, "test      %s\n", figures.size ? figures.data : "no figures"));
     if (leaks)
-        DP_GO(app_print(app, "leaks     %s: %.1f %% of test tuples stand in train, their lookup has AUC %.3f\n",
-                        json_is_true(json_object_get(leaks, "suspicious")) ? "SUSPICIOUS" : "none",
-                        100 * number_at(leaks, "share_seen"), number_at(leaks, "lookup_auc")));
+        DP_GO(print_leaks(app, leaks));
     if (*text_at(p, "against"))
         DP_GO(app_print(app, "against   %s\n", text_at(p, "against")));
     DP_GO(app_print(app, "inputs    %d:", model_inputs(model)->n));

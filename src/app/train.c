@@ -32,6 +32,26 @@ typedef struct Training {
     char address[REGISTRY_ADDRESS_MAX], against[300];
 } Training;
 
+static void say_leaks(const Training *t)
+{
+    const DataLeaks *l = &t->leaks;
+    if (l->suspicious)
+        dp_say(t->log, DP_WARN, "leaks",
+               "SUSPICIOUS: %.1f %% of test tuples (%s) stand in train, a bare lookup of them has AUC %.3f: the test "
+               "figures are better than the truth; split by time, or name the columns in split.apart",
+               100 * l->share_seen, l->tuple, l->lookup_auc);
+    else
+        dp_say(t->log, DP_INFO, "leaks", "none: %.1f %% of test tuples stand in train, their lookup has AUC %.3f",
+               100 * l->share_seen, l->lookup_auc);
+    if (l->gives_away)
+        dp_say(t->log, DP_WARN, "leaks",
+               "SUSPICIOUS: column %s alone has AUC %.3f on test, more than is known before an inspection: if it is "
+               "filled by one, take it out of data.columns, and give it known_at in the table's config",
+               l->column, l->column_auc);
+    else if (*l->column)
+        dp_say(t->log, DP_INFO, "", "the best column alone, %s, has AUC %.3f", l->column, l->column_auc);
+}
+
 static dp_status read_data(Training *t)
 {
     char rows[3][32], table[96];
@@ -51,14 +71,7 @@ static dp_status read_data(Training *t)
     dp_say(t->log, DP_INFO, "", "%d columns   %s rows left out (no label, outside the split, or not apart)",
            data_features_n(t->data), rows[0]);
     DP_TRY(data_leaks(&t->leaks, t->data, t->comm));
-    if (t->leaks.suspicious)
-        dp_say(t->log, DP_WARN, "leaks",
-               "SUSPICIOUS: %.1f %% of test tuples (%s) stand in train, a bare lookup of them has AUC %.3f: the test "
-               "figures are better than the truth; split by time, or name the columns in split.apart",
-               100 * t->leaks.share_seen, t->leaks.tuple, t->leaks.lookup_auc);
-    else
-        dp_say(t->log, DP_INFO, "leaks", "none: %.1f %% of test tuples stand in train, their lookup has AUC %.3f",
-               100 * t->leaks.share_seen, t->leaks.lookup_auc);
+    say_leaks(t);
     t->read_s = dp_clock_seconds() - start;
     return DP_OK;
 }
@@ -135,6 +148,14 @@ static json_t *provenance_data(const Training *t)
                      "left_out", (json_int_t)facts.left_out, "parts", parts);
 }
 
+static json_t *leaks_json(const DataLeaks *leaks)
+{
+    return json_pack("{s:o, s:o, s:o, s:b, s:s, s:s, s:o, s:b}", "share_seen", app_json_number(leaks->share_seen),
+                     "share_same", app_json_number(leaks->share_same), "lookup_auc", app_json_number(leaks->lookup_auc),
+                     "suspicious", leaks->suspicious, "tuple", leaks->tuple, "column", leaks->column, "column_auc",
+                     app_json_number(leaks->column_auc), "gives_away", leaks->gives_away);
+}
+
 /* What is stored beside the payload: who made it, when, from what, and what it is worth. */
 static json_t *provenance_of(const Training *t)
 {
@@ -150,11 +171,7 @@ static json_t *provenance_of(const Training *t)
                   t->c.head.about ? t->c.head.about : "", "owner", t->c.head.owner ? t->c.head.owner : "", "by", who,
                   "made", when, "dipper", DIPPER_VERSION, "config", digest, "run", run_facts(t->run).id);
     json_object_set_new(object, "data", provenance_data(t));
-    json_object_set_new(object, "leaks",
-                        json_pack("{s:o, s:o, s:o, s:b, s:s}", "share_seen", app_json_number(t->leaks.share_seen),
-                                  "share_same", app_json_number(t->leaks.share_same), "lookup_auc",
-                                  app_json_number(t->leaks.lookup_auc), "suspicious", t->leaks.suspicious, "tuple",
-                                  t->leaks.tuple));
+    json_object_set_new(object, "leaks", leaks_json(&t->leaks));
     json_object_set_new(object, "training",
                         json_pack("{s:I, s:I, s:s, s:o, s:I}", "steps", (json_int_t)t->end.steps, "kept",
                                   (json_int_t)t->end.best_step, "stop", t->c.train.stop_metric, "valid",
@@ -228,8 +245,8 @@ static dp_status print_result(Training *t)
         return app_print(t->app, "%s\n", t->address);
     if (comm_rank(t->comm) != 0)
         return DP_OK;
-    return app_print_json(t->app, json_pack("{s:s, s:s, s:o}", "model", t->address, "run", run_facts(t->run).id, "test",
-                                            app_report_json(&t->report)));
+    return app_print_json(t->app, json_pack("{s:s, s:s, s:o, s:o}", "model", t->address, "run", run_facts(t->run).id,
+                                            "leaks", leaks_json(&t->leaks), "test", app_report_json(&t->report)));
 }
 
 static dp_status train_and_offer(Training *t)

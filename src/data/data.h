@@ -131,10 +131,13 @@ typedef struct DataLeaks {
     double lookup_auc; /* of a bare lookup of those tuples: mean train label, base rate where unseen */
     bool suspicious;   /* the tuple decides the label, in rows enough to matter: the rule stands in leaks.c */
     char tuple[256];   /* its columns: "all inputs", "tax_rate, net_mass, value" */
+    char column[65];   /* the input that says most alone; "" without rows of both classes */
+    double column_auc; /* its AUC alone, on test; NaN */
+    bool gives_away;   /* it says more than can be known before an inspection: the rule stands in singles.c */
 } DataLeaks;
 /* Collective. Looks at the tuples of all inputs, of the apart columns, of the numbers (copies of goods lines show
  * there), of numbers and codes, of codes and categories. Reports the worst suspicious one; where none is, the apart
- * columns or all inputs. Without rows of test, valid is looked at. */
+ * columns or all inputs. Looks at each input alone too. Without rows of test, valid is looked at. */
 dp_status data_leaks(DataLeaks *leaks, Data *data, const Comm *comm);
 
 extern const dp_help_row data_help[];

@@ -110,6 +110,27 @@ void word_cache_free(WordCache *cache);
 dp_status column_words(WordCache *cache, const LakeValues *values, int32_t first, int32_t n, uint64_t *words,
                        int stride);
 
+/* ---- singles.c ---- */
+
+/* Every input alone: what train says at each of its values, and the values of the rows it is judged on. */
+typedef struct Singles {
+    const int *columns; /* [n] of the schema */
+    int n;
+    DataPart part; /* judged: test, or valid where there is no test */
+    int64_t rows, taken;
+    int8_t *label; /* [rows] of this rank */
+    uint64_t *row;
+    float *value, *score; /* [n][rows], [rows] */
+    uint32_t *count;      /* [n][places][2] rows of train by label */
+} Singles;
+/* Local. */
+dp_status singles_build(Singles *singles, const Data *data, const int *columns, int n);
+void singles_free(Singles *singles);
+/* Local. The next of the data's rows: words [n], its values as column_words gives them. */
+void singles_take(Singles *singles, const Data *data, int64_t row, const uint64_t *words);
+/* Collective. */
+dp_status singles_judge(DataLeaks *leaks, Singles *singles, const Data *data, const Comm *comm);
+
 /* ---- category.c ---- */
 
 /* One category column of this rank's rows. */

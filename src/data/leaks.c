@@ -36,6 +36,7 @@ typedef struct Leaks {
     WordCache *cache;    /* [n_columns] */
     uint64_t *words;     /* [WORDS_AT_ONCE][n_columns] */
     uint64_t *one;       /* [n_columns] of one row and tuple */
+    Singles singles;
 } Leaks;
 
 static void leaks_free(Leaks *leaks)
@@ -50,6 +51,7 @@ static void leaks_free(Leaks *leaks)
     dp_free(&leaks->columns);
     dp_free(&leaks->words);
     dp_free(&leaks->one);
+    singles_free(&leaks->singles);
 }
 
 /* ---- which tuples ---- */
@@ -94,6 +96,7 @@ static dp_status choose_tuples(Leaks *leaks, const Data *data)
         leaks->columns[j] = data->features[j].column;
     for (int a = 0; a < data->n_apart; a++)
         leaks->columns[inputs + a] = data->apart[a];
+    DP_TRY(singles_build(&leaks->singles, data, leaks->columns, inputs));
     DP_TRY(add_tuple(leaks, data, 0, inputs, ~0));
     leaks->apart = data->n_apart ? leaks->n_tuples : -1;
     DP_TRY(add_tuple(leaks, data, inputs, inputs + data->n_apart, ~0));
@@ -116,20 +119,20 @@ static int32_t picked_before(const Visit *visit, int32_t from, int32_t end)
 }
 
 /* Local. The keys of kept rows from .. from + n - 1 of the visit, all among block rows first .. end - 1. */
-static dp_status make_keys(Leaks *leaks, const Visit *visit, int32_t first, int32_t end, int32_t from, int32_t n)
+static dp_status make_keys(Leaks *leaks, const Data *data, const Visit *visit, int32_t first, int32_t end, int32_t from,
+                           int32_t n)
 {
     for (int c = 0; c < leaks->n_columns; c++)
         DP_TRY(column_words(&leaks->cache[c], &visit->block->column[c], first, end - first, leaks->words + c,
                             leaks->n_columns));
-    for (int t = 0; t < leaks->n_tuples; t++) {
-        const Tuple *of = &leaks->tuple[t];
-        uint64_t *key = of->key + visit->at;
-        for (int32_t i = from; i < from + n; i++) {
-            const uint64_t *words =
-                leaks->words + (int64_t)((visit->pick ? visit->pick[i] : i) - first) * leaks->n_columns;
+    for (int32_t i = from; i < from + n; i++) {
+        const uint64_t *words = leaks->words + (int64_t)((visit->pick ? visit->pick[i] : i) - first) * leaks->n_columns;
+        singles_take(&leaks->singles, data, visit->at + i, words);
+        for (int t = 0; t < leaks->n_tuples; t++) {
+            const Tuple *of = &leaks->tuple[t];
             for (int k = 0; k < of->n; k++)
                 leaks->one[k] = words[of->column[k]];
-            key[i] = dp_hash64(leaks->one, (size_t)of->n * sizeof *leaks->one, 0) & ~UINT64_C(1);
+            of->key[visit->at + i] = dp_hash64(leaks->one, (size_t)of->n * sizeof *leaks->one, 0) & ~UINT64_C(1);
         }
     }
     return DP_OK;
@@ -146,7 +149,7 @@ static dp_status read_keys(Leaks *leaks, Visit *visit, const Data *data)
             end = visit->block->rows - first < WORDS_AT_ONCE ? visit->block->rows : first + WORDS_AT_ONCE;
             n = picked_before(visit, from, end);
             if (n > 0)
-                DP_TRY(make_keys(leaks, visit, first, end, from, n));
+                DP_TRY(make_keys(leaks, data, visit, first, end, from, n));
         }
     }
 }
@@ -370,11 +373,12 @@ dp_status data_leaks(DataLeaks *leaks, Data *data, const Comm *comm)
     Leaks l = {0};
     Visit visit = {0};
     dp_status st = DP_OK;
-    *leaks = (DataLeaks){.lookup_auc = NAN};
+    *leaks = (DataLeaks){.lookup_auc = NAN, .column_auc = NAN};
     DP_GO_ALL(comm, choose_tuples(&l, data));
     DP_GO(visit_open(&visit, data, l.columns, l.n_columns, comm));
     DP_GO_ALL(comm, read_keys(&l, &visit, data));
     DP_GO(try_tuples(leaks, &l, data, comm));
+    DP_GO(singles_judge(leaks, &l.singles, data, comm));
 done:
     visit_close(&visit);
     leaks_free(&l);

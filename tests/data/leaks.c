@@ -1,5 +1,5 @@
-/* RUN np=1,2,3 -- the leak check cries for copied labels and for nothing else: not for strong honest columns, repeated
- * goods, or a handful of copies. */
+/* RUN np=1,2,3 -- the leak check cries for copied labels and for a column that gives the label away, and for nothing
+ * else: not for strong honest columns, repeated goods, or a handful of copies. */
 #include "check.h"
 
 #include "base/rng.h"
@@ -20,10 +20,26 @@ static LakeSchema schema = {.columns = columns, .n = COLUMNS};
 
 typedef struct World {
     const char *name;
-    double copied;      /* share of rows whose goods are those of an earlier row */
-    bool label_too;     /* ... and their label */
-    double office_risk; /* of office 0: 0.1 elsewhere */
+    double copied;                               /* share of rows whose goods are those of an earlier row */
+    bool label_too;                              /* ... and their label */
+    double office_risk;                          /* of office 0: 0.1 elsewhere */
+    enum { HONEST, DUTY, STATUS, NOTE } planted; /* what an inspection writes into `value`, or the office */
 } World;
+
+/* What the inspection leaves behind: a number above 0 only where it found something; one of several numbers that stand
+ * for results; a word. A few are wrong. */
+static void plant(char cell[32], const World *world, uint64_t i, bool label)
+{
+    static const int found[3] = {3, 17, 40}, clean[3] = {1, 22, 60};
+    bool told = dp_random_unit(11, 20, i) < 0.99 ? label : !label;
+    uint64_t k = dp_random_below(11, 21, i, 3);
+    if (world->planted == DUTY)
+        sprintf(cell, "%.2f", told ? 1e-3 + 1e4 * dp_random_unit(11, 22, i) : 0);
+    else if (world->planted == STATUS)
+        sprintf(cell, "%d", told ? found[k] : clean[k]);
+    else
+        sprintf(cell, "%s%d", told ? "seized" : "released", (int)k);
+}
 
 static double draw(uint64_t stream, uint64_t i)
 {
@@ -48,6 +64,8 @@ static void print_row(char cell[COLUMNS][32], const World *world, uint64_t i)
     sprintf(cell[IMPORTER], "%d", (int)(200 * draw(5, i)));
     sprintf(cell[HS6], "%06d", (int)(100 * draw(6, goods)));
     sprintf(cell[VALUE], "%.4f", 1e6 * draw(7, goods));
+    if (world->planted != HONEST)
+        plant(cell[world->planted == NOTE ? OFFICE : VALUE], world, i, label);
 }
 
 static const char *const all_columns[] = {"office", "importer", "hs6", "value"};
@@ -93,6 +111,9 @@ static void honest_data_is_not_suspected(void **state)
         if (leaks.suspicious)
             fail_msg("%s: %s has AUC %g", honest[w].name, leaks.tuple, leaks.lookup_auc);
         assert_string_equal(leaks.tuple, "all inputs");
+        assert_false(leaks.gives_away);
+        if (honest[w].office_risk > 0.4)
+            assert_string_equal(leaks.column, "office");
     }
     /* Goods that come again with a label of their own: seen, and no better than a coin. */
     assert_true(leaks.share_seen < 0.5 && leaks.lookup_auc > 0.4 && leaks.lookup_auc < 0.6);
@@ -107,6 +128,24 @@ static void a_good_column_is_not_suspected(void **state)
     check(&leaks, &coarse, 1);
     assert_true(leaks.share_seen == 1 && leaks.lookup_auc > 0.7);
     assert_false(leaks.suspicious);
+}
+
+static void a_column_that_gives_the_label_away_is_found(void **state)
+{
+    (void)state;
+    static const World planted[] = {
+        {.name = "duty", .office_risk = 0.5, .planted = DUTY},
+        {.name = "status", .office_risk = 0.5, .planted = STATUS},
+        {.name = "note", .office_risk = 0.5, .planted = NOTE},
+    };
+    for (size_t w = 0; w < sizeof planted / sizeof *planted; w++) {
+        DataLeaks leaks;
+        check(&leaks, &planted[w], 4);
+        if (!leaks.gives_away)
+            fail_msg("%s: %s alone has AUC %g", planted[w].name, leaks.column, leaks.column_auc);
+        assert_string_equal(leaks.column, planted[w].planted == NOTE ? "office" : "value");
+        assert_true(leaks.column_auc > 0.95);
+    }
 }
 
 static void copied_labels_are_found(void **state)
@@ -134,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(honest_data_is_not_suspected),
         cmocka_unit_test(a_good_column_is_not_suspected),
+        cmocka_unit_test(a_column_that_gives_the_label_away_is_found),
         cmocka_unit_test(copied_labels_are_found),
         cmocka_unit_test(a_few_copies_are_no_alarm),
     };
