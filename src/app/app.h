@@ -80,6 +80,7 @@ typedef struct Command {
     size_t words;         /* it takes at most; 0: one */
     int flags;            /* those that make sense */
     bool work;            /* opens the world */
+    bool ends_at_once; /* work that a signal may end anywhere: it keeps nothing; other work leaves at its next step */
     dp_status (*run)(App *app);
 } Command;
 extern const Command app_commands[];

@@ -89,6 +89,13 @@ static dp_status choose_files(Intake *in)
     return DP_OK;
 }
 
+static dp_status say_left(Intake *in)
+{
+    in->app->exit = in->result.interrupted ? APP_INTERRUPTED : APP_LEFT;
+    dp_say(in->log, DP_WARN, "left", "nothing is added yet; the same command goes on where this one was");
+    return DP_OK;
+}
+
 static void say_end(Intake *in, double seconds)
 {
     char rows[32], bad[32], bytes[32], stored[32], took[32], rate[32], peak[32];
@@ -142,6 +149,8 @@ static dp_status ingest(Intake *in)
     DP_TRY(ingest_files(&in->result, in->options, in->place.lake, in->head.name,
                         in->files ? in->files : in->app->args.words + 1, in->n_files, (LakeCompress)in->job.compress,
                         in->threads, in->comm));
+    if (in->result.left)
+        return say_left(in);
     snprintf(in->made, sizeof in->made, "%s@%lld", in->head.name, (long long)in->result.snapshot);
     say_end(in, dp_clock_seconds() - start);
     return comm_agree(in->comm, print_result(in));

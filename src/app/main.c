@@ -25,7 +25,8 @@ const Command app_commands[] = {
      .about = "raw files into a table of the lake",
      .more = "Files may be gzip; - is stdin. Bad rows are put aside with their reason (dipper lake show TABLE "
              "--quarantine); past check.max_bad nothing is published and the exit code is 65. Giving the same files "
-             "again adds nothing.",
+             "again adds nothing. Ctrl-C leaves with 130, SIGUSR2 with 85: nothing is added until the same command "
+             "was through.",
      .examples = {"dipper ingest configs/lake/declarations.yaml declarations-*.csv.gz",
                   "mpirun -n 2 dipper ingest configs/lake/declarations.yaml declarations-*.csv.gz"},
      .words = APP_WORDS_MAX,
@@ -54,6 +55,7 @@ const Command app_commands[] = {
      .words = 2,
      .flags = APP_JSON | APP_AGAINST,
      .work = true,
+     .ends_at_once = true,
      .run = app_evaluate},
     {.name = "score",
      .group = "work",
@@ -165,7 +167,8 @@ static dp_status run_command(App *app, int argc, char **argv)
         return DP_OK; /* one answer, however many copies a launcher started */
     DP_TRY(app_kinds_build(&app->kinds));
     if (app->command->work) {
-        DP_TRY(run_catch_signals());
+        if (!app->command->ends_at_once)
+            DP_TRY(run_catch_signals());
         DP_TRY(comm_open(&app->comm, &app->log));
     } else if (!doctor) {
         DP_TRY(comm_open_alone(&app->comm, &app->log));

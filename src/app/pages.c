@@ -157,7 +157,8 @@ static const char formats[] =
     "out       dipper lake export TABLE --format csv | jsonl; each command's --json\n"
     "exit      0 done, 2 usage, 65 bad data, 66 no input, 70 internal, 73 cannot create, 74 I/O, 75 try\n"
     "          again, 77 not allowed, 78 bad config, 85 saved and left (start again), 130 interrupted,\n"
-    "          141 the reader of the pipe left\n";
+    "          141 the reader of the pipe left. Ctrl-C under mpirun is Open MPI's: the ranks save and\n"
+    "          leave all the same, mpirun ends with a code of its own\n";
 
 dp_status app_help_command(App *app)
 {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "ingest/ingest_priv.h"
+#include "run/run.h"
 
 enum { SEGMENTS_A_ROUND = 8 }; /* between two agreements of the ranks */
 
@@ -22,6 +23,7 @@ typedef struct Work {
     int64_t next; /* its next segment */
     IngestBadList bad;
     double read_s, write_s;
+    RunAsk asked; /* to leave before the end */
 } Work;
 
 /* ---- what this rank does ---- */
@@ -123,10 +125,16 @@ static dp_status run(Work *w)
 {
     double started = dp_clock_seconds();
     bool more = true;
+    int64_t any[2]; /* more, asked */
     do {
         DP_TRY_ALL(w->comm, some_steps(w, &more));
         show(w, started);
-    } while (comm_any(w->comm, more));
+        any[0] = more;
+        any[1] = run_asked();
+        comm_max_i64(w->comm, any, 2);
+    } while (any[0] && any[1] < RUN_ASK_LEAVE);
+    if (any[0])
+        w->asked = (RunAsk)any[1];
     return DP_OK;
 }
 
@@ -219,13 +227,18 @@ dp_status ingest_files(IngestResult *result, const IngestOptions *options, const
     }
     DP_GO_ALL(comm, ingest_segment_build(&w.segment, options, threads));
     DP_GO(run(&w));
+    if (w.asked) {
+        result->left = true;
+        result->interrupted = w.asked == RUN_ASK_INTERRUPT;
+        goto done;
+    }
     DP_GO(finish(result, &w));
     DP_GO(look_up(result, lake, table, &plan.source, comm));
 done:
     ingest_source_close(&w.source);
     ingest_segment_free(&w.segment);
     if (w.writer)
-        lake_abandon(&w.writer, false, comm);
+        lake_abandon(&w.writer, result->left, comm);
     ingest_plan_free(&plan, comm);
     return st;
 }

@@ -30,6 +30,8 @@ const LakeSchema *ingest_schema(const IngestOptions *options);
 
 typedef struct IngestResult {
     bool known;        /* this delivery is in the table already: nothing was added */
+    bool left;         /* asked to leave (run_asked): nothing was added; the same call goes on behind what is written */
+    bool interrupted;  /* left for INT */
     int64_t rows, bad; /* rows added (tombstones included); rows put aside */
     int64_t bytes_in, bytes_out;
     int64_t snapshot; /* that the delivery came with; of the earlier one where it is known */

@@ -38,10 +38,15 @@ fill 16
 gets "no room for a model" 74 'space' train model.yaml name=other
 fill 64
 gets "no room for scores" 74 'space' score batch.yaml
+gets "no room for an export" 74 'space' lake export goods --out data/goods.csv
+fill 4
+gets "no room for an ONNX file" 74 'space' model export small --out data/small.onnx
+left=$(find data -maxdepth 1 -type f ! -name ballast)
+[ -z "$left" ] || fault "an export left $left"
 mount -o remount,size=100m data
 for np in 1 3; do
 	run $np score batch.yaml || fault "score with room again, $np ranks"
 done
 run 3 train model.yaml name=other || fault "train with room again"
 must lake verify scores
-verdict 8
+verdict 12
