@@ -1,9 +1,9 @@
-/* A model as one HDF5 file, built and read in memory (bytes: FORMAT.md).
+/* A model as one HDF5 file, built in memory (bytes: FORMAT.md) and read from memory (image.c).
  *
  * Layout: a user block of 512 bytes that holds the SHA-256 of everything behind it, then HDF5 with two groups,
  * `payload` (one plain dataset an array) and `provenance` (one dataset, `json`). HDF5 alone notices next to none of the
- * bits that flip, so the bytes are compared with that digest before the library sees them; then a child process reads
- * all of it once (lake/guard.h), and only then this one does; what it gives is compared with the payload's own digest.
+ * bits that flip, so the bytes are compared with that digest before they are read, and what they give with the
+ * payload's own. The library writes files; it never sees one that it did not make.
  */
 #include "model/model_priv.h"
 
@@ -11,9 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lake/guard.h"
-
-enum { BLOCK = MODEL_BLOCK, ATTRIBUTE = 96, PROVENANCE_MAX = 16 << 20, GUARD_SECONDS = 20 };
+enum { BLOCK = MODEL_BLOCK };
 
 /* ---- the user block ---- */
 
@@ -205,207 +203,14 @@ dp_status model_file_write(dp_buf *image, const char *family, const ModelArrays 
 
 /* ---- reading ---- */
 
-static dp_status broken(const char *name, const char *what)
-{
-    return dp_fail(DP_ERR_DATA, "model-03", "%s: %s; this is not how Dipper writes models, do not use the file", name,
-                   what);
-}
-
-/* A plain dataset: one dimension, one of our types, its bytes in this file, nothing in between. */
-static dp_status look_at_set(hid_t set, size_t file_size, ModelType *type, int64_t *n, const char *name)
-{
-    dp_status st = DP_OK;
-    hsize_t dims = 0;
-    hid_t space = H5Dget_space(set), stored = H5Dget_type(set), how = H5Dget_create_plist(set);
-    *type = 0;
-    for (int t = MODEL_U8; t <= MODEL_F64; t++)
-        if (stored >= 0 && H5Tequal(stored, file_type((ModelType)t)) > 0)
-            *type = (ModelType)t;
-    size_t size = model_type_size(*type), bytes = 0;
-    if (space < 0 || H5Sget_simple_extent_ndims(space) != 1 || H5Sget_simple_extent_dims(space, &dims, NULL) != 1 ||
-        size == 0 || dims > file_size || __builtin_mul_overflow((size_t)dims, size, &bytes) || bytes > file_size)
-        st = broken(name, "an array has another type or more elements than there are bytes");
-    else if (how < 0 || H5Pget_layout(how) != H5D_CONTIGUOUS || H5Pget_external_count(how) != 0 ||
-             H5Pget_nfilters(how) != 0)
-        st = broken(name, "an array is chunked, filtered, virtual or lies in another file");
-    else if (bytes > 0 && (H5Dget_storage_size(set) != bytes || H5Dget_offset(set) == HADDR_UNDEF ||
-                           H5Dget_offset(set) > file_size - bytes))
-        st = broken(name, "an array's bytes are not in the file");
-    *n = (int64_t)dims;
-    if (space >= 0)
-        H5Sclose(space);
-    if (stored >= 0)
-        H5Tclose(stored);
-    if (how >= 0)
-        H5Pclose(how);
-    return st;
-}
-
-static dp_status read_array(hid_t group, const char *array, size_t file_size, ModelType *type, void *data, int64_t *n,
-                            const char *name)
-{
-    dp_status st = DP_OK;
-    void *held = NULL;
-    hid_t set = H5Dopen2(group, array, H5P_DEFAULT);
-    DP_GO(set < 0 ? broken(name, "a link does not lead to an array") : DP_OK);
-    DP_GO(look_at_set(set, file_size, type, n, name));
-    DP_GO(dp_new_bytes(&held, (size_t)*n, model_type_size(*type)));
-    if (*n > 0 && H5Dread(set, file_type(*type), H5S_ALL, H5S_ALL, H5P_DEFAULT, held) < 0) {
-        st = broken(name, "an array cannot be read");
-        goto done;
-    }
-    memcpy(data, &held, sizeof held);
-    held = NULL;
-done:
-    dp_free(&held);
-    if (set >= 0)
-        H5Dclose(set);
-    return st;
-}
-
-/* The name of link i of a group, which must be a plain (hard) one. */
-static dp_status link_name(hid_t group, hsize_t i, char link[MODEL_ARRAY_NAME], const char *name)
-{
-    H5L_info_t info;
-    ssize_t size = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, link, MODEL_ARRAY_NAME, H5P_DEFAULT);
-    if (size <= 0 || size >= MODEL_ARRAY_NAME ||
-        H5Lget_info_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, &info, H5P_DEFAULT) < 0 ||
-        info.type != H5L_TYPE_HARD)
-        return broken(name, "a link is soft, external or has an absurd name");
-    return DP_OK;
-}
-
-/* Exactly these links, in the order of names. */
-static dp_status check_links(hid_t group, const char *const *expected, hsize_t n, const char *name)
-{
-    char link[MODEL_ARRAY_NAME];
-    H5G_info_t info;
-    if (H5Gget_info(group, &info) < 0 || info.nlinks != n)
-        return broken(name, "a group holds more or less than it should");
-    for (hsize_t i = 0; i < n; i++) {
-        DP_TRY(link_name(group, i, link, name));
-        if (strcmp(link, expected[i]) != 0)
-            return broken(name, "a group holds something else than it should");
-    }
-    return DP_OK;
-}
-
-static dp_status read_text(hid_t group, const char *attribute, char *text, size_t room, const char *name)
-{
-    dp_status st = DP_OK;
-    hid_t held = H5Aopen(group, attribute, H5P_DEFAULT);
-    hid_t type = held < 0 ? H5I_INVALID_HID : H5Aget_type(held);
-    hid_t space = held < 0 ? H5I_INVALID_HID : H5Aget_space(held);
-    size_t size = type < 0 ? 0 : H5Tget_size(type);
-    memset(text, 0, room);
-    if (space < 0 || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) != 0 || size == 0 || size >= room ||
-        H5Sget_simple_extent_npoints(space) != 1 || H5Aread(held, type, text) < 0)
-        st = broken(name, "an attribute is missing or absurd");
-    if (space >= 0)
-        H5Sclose(space);
-    if (type >= 0)
-        H5Tclose(type);
-    if (held >= 0)
-        H5Aclose(held);
-    return st;
-}
-
-static dp_status read_payload(hid_t file, size_t size, ModelArrays *arrays, char family[32], dp_digest *payload,
-                              const char *name)
-{
-    dp_status st = DP_OK;
-    char hex[ATTRIBUTE], link[MODEL_ARRAY_NAME];
-    dp_digest found;
-    H5G_info_t info = {0};
-    hid_t group = H5Gopen2(file, "payload", H5P_DEFAULT);
-    DP_GO(group < 0 ? broken(name, "it has no payload") : DP_OK);
-    DP_GO(read_text(group, "family", family, 32, name));
-    DP_GO(read_text(group, "sha256", hex, sizeof hex, name));
-    DP_GO(H5Gget_info(group, &info) < 0 || info.nlinks > MODEL_ARRAYS_MAX ? broken(name, "it has too many arrays")
-                                                                          : DP_OK);
-    for (hsize_t i = 0; i < info.nlinks; i++) {
-        ModelType type;
-        void *data = NULL;
-        int64_t n = 0;
-        DP_GO(link_name(group, i, link, name));
-        DP_GO(read_array(group, link, size, &type, &data, &n, name));
-        DP_GO(model_arrays_give(arrays, link, type, data, n));
-    }
-    DP_GO(model_arrays_digest(arrays, &found));
-    if (!dp_digest_read(payload, hex) || !dp_digest_same(payload, &found))
-        st = dp_fail(DP_ERR_DATA, "model-02",
-                     "%s: the learned arrays do not fit their own SHA-256; do not use the file", name);
-done:
-    if (group >= 0)
-        H5Gclose(group);
-    return st;
-}
-
-static dp_status read_provenance(hid_t file, size_t size, char **provenance, const char *name)
-{
-    static const char *const only[] = {"json"};
-    dp_status st = DP_OK;
-    ModelType type;
-    int64_t n = 0;
-    char *text = NULL;
-    hid_t group = H5Gopen2(file, "provenance", H5P_DEFAULT);
-    DP_GO(group < 0 ? broken(name, "it has no provenance") : DP_OK);
-    DP_GO(check_links(group, only, 1, name));
-    DP_GO(read_array(group, "json", size, &type, &text, &n, name));
-    DP_GO(type != MODEL_U8 || n > PROVENANCE_MAX || (n > 0 && memchr(text, '\0', (size_t)n))
-              ? broken(name, "its provenance is not text")
-              : DP_OK);
-    DP_GO(dp_resize(&text, (size_t)n, (size_t)n + 1));
-    *provenance = text;
-    text = NULL;
-done:
-    dp_free(&text);
-    if (group >= 0)
-        H5Gclose(group);
-    return st;
-}
-
-/* What a file gives; the arrays and the text are the caller's. */
-typedef struct Content {
-    ModelArrays *arrays;
-    char *family;
-    dp_digest *payload;
-    char **provenance;
-    size_t size;
-} Content;
-
-static dp_status read_content(int64_t file, const char *name, void *self)
-{
-    static const char *const both[] = {"payload", "provenance"};
-    Content *content = self;
-    DP_TRY(check_links(file, both, 2, name));
-    DP_TRY(read_payload(file, content->size, content->arrays, content->family, content->payload, name));
-    if (content->provenance)
-        DP_TRY(read_provenance(file, content->size, content->provenance, name));
-    return DP_OK;
-}
-
-/* HDF5 finds its signature at byte 512; its own addresses begin there. */
-static dp_status read_guarded(Content *content, const char *image, const char *name)
-{
-    int64_t file;
-    DP_TRY(lake_guard_image(name, image + BLOCK, content->size, GUARD_SECONDS, read_content, content));
-    DP_TRY(lake_image_open(&file, name, image + BLOCK, content->size));
-    dp_status st = read_content(file, name, content);
-    H5Fclose(file);
-    return st;
-}
-
 dp_status model_file_read(ModelArrays *arrays, char family[32], dp_digest *payload, char **provenance,
                           const void *image, size_t size, const char *name)
 {
-    Content content = {.arrays = arrays, .family = family, .payload = payload, .provenance = provenance};
+    ModelImage out = {.arrays = arrays, .payload = payload, .provenance = provenance};
     arrays->n = 0;
     DP_TRY(block_check(image, size, name));
-    content.size = size - BLOCK;
-    Quiet quiet = quiet_begin();
-    dp_status st = read_guarded(&content, image, name);
-    quiet_end(quiet);
+    dp_status st = model_image_read(&out, (const char *)image + BLOCK, size - BLOCK, name);
+    memcpy(family, out.family, sizeof out.family);
     if (st != DP_OK) {
         model_arrays_free(arrays);
         if (provenance)

@@ -56,6 +56,14 @@ dp_status model_file_write(dp_buf *image, const char *family, const ModelArrays 
                            const char *provenance);
 /* Local. Writes the user block of a whole file: the digest of what stands behind it. */
 dp_status model_file_seal(char *image, size_t size);
+/* Local. What the HDF5 part of a file holds (image.c). Fails DATA; what is in arrays then is the caller's to free. */
+typedef struct ModelImage {
+    ModelArrays *arrays;
+    char family[32];
+    dp_digest *payload;
+    char **provenance; /* may be NULL */
+} ModelImage;
+dp_status model_image_read(ModelImage *out, const void *bytes, size_t size, const char *name);
 /* Local. name: for messages. *arrays owned; *provenance (free with dp_free). Checks all but what the family knows. */
 dp_status model_file_read(ModelArrays *arrays, char family[32], dp_digest *payload, char **provenance,
                           const void *image, size_t size, const char *name);
