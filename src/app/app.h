@@ -233,6 +233,7 @@ void app_user(char *out);
 dp_status app_check(App *app);
 dp_status app_ingest(App *app);
 dp_status app_train(App *app);
+dp_status app_tune(App *app);
 dp_status app_evaluate(App *app);
 dp_status app_score(App *app);
 dp_status app_lake(App *app);

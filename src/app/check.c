@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "ingest/ingest.h"
 #include "train/train.h"
+#include "tune/tune.h"
 
 /* Takes a failure of a room's own check up as a fault of the key it is about. */
 static dp_status fault_of(Config *config, const char *path, dp_status failed)
@@ -24,7 +25,7 @@ static dp_status check_model(const App *app, Config *config)
         DP_TRY(fault_of(config, "train.stop.metric", train_options_check(&train)));
     if (app_bind(app, config, "evaluate", &evaluate) == DP_OK)
         DP_TRY(fault_of(config, "evaluate.metrics", score_evaluate_check(&evaluate)));
-    return DP_OK;
+    return tune_check(config);
 }
 
 static dp_status check_table(Config *config)

@@ -8,6 +8,7 @@
 #include "model/model.h"
 #include "score/score.h"
 #include "train/train.h"
+#include "tune/tune.h"
 
 static const CfgRow head_rows[] = {
     {"kind", CFG_NAME, CFG_AT(HeadOptions, kind), .help = "what the file describes: model, table or batch"},
@@ -34,7 +35,8 @@ static const CfgRow job_rows[] = {
 
 static const CfgSection head[] = {{"", head_rows, NULL}}, tail[] = {{"job", job_rows, NULL}};
 static const CfgSection before_model[] = {{"data", data_rows, NULL}, {"split", split_rows, NULL}};
-static const CfgSection after_model[] = {{"train", train_rows, NULL}, {"evaluate", evaluate_rows, NULL}};
+static const CfgSection after_model[] = {
+    {"train", train_rows, NULL}, {"tune", tune_rows, NULL}, {"evaluate", evaluate_rows, NULL}};
 
 typedef struct Group {
     const CfgSection *sections;
@@ -50,7 +52,7 @@ dp_status app_kinds_build(Kinds *kinds)
     } kind[APP_KINDS] = {
         {"model",
          "a model: what it learns from, how, and how it is judged",
-         {{head, 1}, {before_model, 2}, {model_sections, model_sections_n}, {after_model, 2}, {tail, 1}}},
+         {{head, 1}, {before_model, 2}, {model_sections, model_sections_n}, {after_model, 3}, {tail, 1}}},
         {"table",
          "a table of the lake: how raw files become its rows",
          {{head, 1}, {ingest_sections, ingest_sections_n}, {tail, 1}}},

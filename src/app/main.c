@@ -44,6 +44,21 @@ const Command app_commands[] = {
      .flags = APP_DRY_RUN | APP_JSON,
      .work = true,
      .run = app_train},
+    {.name = "tune",
+     .group = "work",
+     .usage = "CONFIG [key=value ...]",
+     .about = "search for better values of a model's config",
+     .more =
+         "Tries values of the keys in tune.space, like `model.depth: 4 .. 10`, `model.learning_rate: 0.02 .. 0.3 "
+         "log` or `model.growth: [symmetric, depth]`: each trial is a training, judged by train.stop.metric on the "
+         "valid rows; groups of tune.ranks ranks try side by side. The test rows are not looked at. Stopped, the same "
+         "command goes on. The run folder keeps trials.jsonl and best.yaml, the winner's config, whose path is "
+         "printed.",
+     .examples = {"dipper tune configs/risk.yaml 'tune.space={model.depth: 4 .. 8}' tune.trials=4",
+                  "mpirun -n 2 dipper tune configs/risk.yaml tune.search=halving tune.trials=9"},
+     .flags = APP_DRY_RUN | APP_JSON,
+     .work = true,
+     .run = app_tune},
     {.name = "evaluate",
      .group = "work",
      .usage = "CONFIG MODEL [key=value ...]",

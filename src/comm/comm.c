@@ -112,11 +112,43 @@ dp_status comm_open(Comm **comm, const dp_log *log)
     return st;
 }
 
+dp_status comm_split(Comm **part, const Comm *comm, int group)
+{
+    Comm *p = NULL;
+    int64_t *room = NULL;
+    *part = NULL;
+    dp_status st = dp_new(&p, 1);
+    if (st == DP_OK && comm->started)
+        st = dp_new(&room, 2 * COMM_ROOM);
+    st = comm_agree(comm, st);
+    if (st != DP_OK) {
+        dp_free(&room);
+        dp_free(&p);
+        return st;
+    }
+    *p = *comm;
+    p->part = true;
+    p->log = NULL;
+    p->room = room;
+    if (comm->started) {
+        MPI_Errhandler handler;
+        MPI_Comm_split(comm->mpi, group, comm->rank, &p->mpi);
+        MPI_Comm_get_errhandler(comm->mpi, &handler);
+        MPI_Comm_set_errhandler(p->mpi, handler);
+        MPI_Errhandler_free(&handler);
+        MPI_Comm_rank(p->mpi, &p->rank);
+        MPI_Comm_size(p->mpi, &p->size);
+    }
+    *part = p;
+    return DP_OK;
+}
+
 void comm_close(Comm **comm)
 {
     if (*comm && (*comm)->started) {
         MPI_Comm_free(&(*comm)->mpi);
-        MPI_Finalize();
+        if (!(*comm)->part)
+            MPI_Finalize();
     }
     if (*comm)
         dp_free(&(*comm)->room);

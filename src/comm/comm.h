@@ -26,7 +26,11 @@ dp_status comm_open(Comm **comm, const dp_log *log);
 dp_status comm_open_alone(Comm **comm, const dp_log *log);
 /* Local. The MPI library's own name and version into out; starts nothing. */
 void comm_library(char *out, size_t room);
-/* Collective. Ends MPI if comm_open started it. */
+/* Collective. The ranks that name the same `group` (0 or more), in their order here, as a Comm of their own, for work
+ * that goes on side by side. It has no log; comm_local_rank and comm_local_size stay those of `comm`, which say who
+ * shares the devices of a host. Close it before `comm`. Fails AGAIN, agreed over `comm`. */
+dp_status comm_split(Comm **part, const Comm *comm, int group);
+/* Collective. Ends MPI if comm_open started it; of a part only the part. Takes NULL. */
 void comm_close(Comm **comm);
 /* Local. Ends all ranks at once with this exit code: for failures between two collectives. Prints nothing. */
 void comm_abort(const Comm *comm, int code);

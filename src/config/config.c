@@ -273,6 +273,21 @@ static dp_status resolve(Config *config, const char *text, size_t size, const ch
     return cfg_check_group(config, &config->schema, config->root, config->root->mark, "", &config->values);
 }
 
+/* config_vary reads the same again. */
+static dp_status keep_source(Config *config, const char *text, size_t size, const char *const *overrides,
+                             size_t n_overrides, const CfgKind *kinds, size_t n_kinds)
+{
+    DP_TRY(cfg_copy(config, &config->text, text, size));
+    DP_TRY(cfg_new(config, &config->overrides, n_overrides + 1));
+    for (size_t i = 0; i < n_overrides; i++)
+        DP_TRY(cfg_copy(config, &config->overrides[i], overrides[i], strlen(overrides[i])));
+    config->text_size = size;
+    config->n_overrides = n_overrides;
+    config->kinds = kinds;
+    config->n_kinds = n_kinds;
+    return DP_OK;
+}
+
 dp_status config_parse(Config **config, const char *file, const char *text, size_t size, const char *const *overrides,
                        size_t n_overrides, const CfgKind *kinds, size_t n_kinds)
 {
@@ -282,6 +297,7 @@ dp_status config_parse(Config **config, const char *file, const char *text, size
     DP_TRY(cfg_locale_take(&locale));
     DP_GO(dp_new(config, 1));
     DP_GO(look_at_folders(*config, file));
+    DP_GO(keep_source(*config, text, size, overrides, n_overrides, kinds, n_kinds));
     DP_GO(resolve(*config, text, size, overrides, n_overrides, kinds, n_kinds));
     sort_faults(*config);
 done:

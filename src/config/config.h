@@ -86,7 +86,8 @@ struct CfgRow {
     const char *help;      /* half a line */
     const CfgRow *rows;    /* CFG_MAP: what each entry holds */
     size_t size;           /* CFG_MAP: of the struct that an entry fills */
-    const char *shorthand; /* CFG_MAP: the row that a plain scalar fills (`hs6: code` for `hs6: {type: code}`); NULL */
+    const char *shorthand; /* CFG_MAP: the row that a plain scalar fills (`hs6: code` for `hs6: {type: code}`), or a
+                              list, where it is CFG_WORDS; NULL */
 };
 #define CFG_AT(type, field) offsetof(type, field)
 
@@ -142,6 +143,15 @@ dp_status config_bind(const Config *config, const CfgSection *section, void *opt
 CfgMark config_mark(const Config *config, const char *path);
 /* Local. Was the key written (in the file or as an override)? */
 bool config_was_given(const Config *config, const char *path);
+
+/* Local. The same text and overrides with `more` behind them, as a config of its own: what a search tries. Its kinds
+ * must live on. Faults and failures as config_parse. */
+dp_status config_vary(Config **varied, const Config *config, const char *const *more, size_t n_more);
+/* Local. The row of the key at "model.depth"; NULL where this file has none. */
+const CfgRow *config_row(const Config *config, const char *path);
+/* Local. The number at the path: of whole numbers, numbers, shares, sizes and time spans. Fails CONFIG where there is
+ * none. */
+dp_status config_number(const Config *config, const char *path, double *number);
 
 /* Local. The resolved config as YAML: every key of the kind with its value, and its origin as a comment. */
 dp_status config_print(const Config *config, dp_buf *out);

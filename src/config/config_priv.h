@@ -6,6 +6,7 @@
  *     value.c     one scalar -> one typed value          scalar.c: the grammar of each type
  *     check.c     nodes against fields -> CfgValue, faults, defaults
  *     bind.c      CfgValue -> options structs, marks      print.c: CfgValue -> YAML, digest, help
+ *     vary.c      the same text with more overrides
  */
 #ifndef DIPPER_CONFIG_PRIV_H
 #define DIPPER_CONFIG_PRIV_H
@@ -147,6 +148,13 @@ struct Config {
     const char *working;       /* folder of the process */
     const CfgKind *kind;
     CfgNode *root; /* a map, be it empty */
+    /* What it was made from: own copies, but for the kinds. */
+    const char *text;
+    size_t text_size;
+    const char **overrides;
+    size_t n_overrides;
+    const CfgKind *kinds;
+    size_t n_kinds;
     CfgMark kind_mark;
     CfgSchema schema;
     CfgGroup values;

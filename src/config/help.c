@@ -49,5 +49,6 @@ const dp_help_row config_help[] = {
      "Correct DIPPER_SITE, or unset it: then everything lies in ./dipper-data."},
     {"config-21", "The site's time_zone is not known on this machine.",
      "Write a name of the IANA time-zone list, like Asia/Taipei or UTC; Debian's package tzdata brings all of them."},
+    {"config-22", "A number was wanted of a key that has none here.", "Give the key a number, or name another key."},
     {NULL, NULL, NULL},
 };

@@ -206,16 +206,16 @@ static dp_status check_list(Config *config, CfgValue *value, const CfgNode *node
 
 /* ---- maps with free keys ---- */
 
-/* `hs6: code` as `hs6: {type: code}`. */
-static dp_status spell_out(Config *config, const CfgRow *row, const CfgNode *scalar, CfgNode **map)
+/* `hs6: code` as `hs6: {type: code}`, `depth: [4, 6]` as `depth: {values: [4, 6]}`. */
+static dp_status spell_out(Config *config, const CfgRow *row, const CfgNode *plain, CfgNode **map)
 {
     CfgNode key = {.type = CFG_NODE_SCALAR, .text = row->shorthand, .size = strlen(row->shorthand)}, *value;
-    key.mark = scalar->mark;
+    key.mark = plain->mark;
     DP_TRY(cfg_new(config, map, 1));
     DP_TRY(cfg_new(config, &value, 1));
     (*map)->type = CFG_NODE_MAP;
-    (*map)->mark = scalar->mark;
-    *value = *scalar;
+    (*map)->mark = plain->mark;
+    *value = *plain;
     value->next = NULL;
     value->shorthand = false;
     return cfg_add_pair(config, *map, &key, value);
@@ -241,6 +241,15 @@ static dp_status unfold(Config *config, const CfgRow *row, const CfgNode *node, 
     return DP_OK;
 }
 
+/* May a list stand for the whole entry? */
+static bool takes_list(const CfgRow *row)
+{
+    for (const CfgRow *below = row->rows; row->shorthand && below->key; below++)
+        if (strcmp(below->key, row->shorthand) == 0)
+            return below->type == CFG_WORDS;
+    return false;
+}
+
 static dp_status check_entry(Config *config, const CfgRow *row, const CfgSchema *schema, const CfgNode *node,
                              const char *path, CfgEntry *entry, CfgGroup *group)
 {
@@ -257,11 +266,11 @@ static dp_status check_entry(Config *config, const CfgRow *row, const CfgSchema 
     entry->value = place;
     if (node->type == CFG_NODE_BROKEN)
         return DP_OK;
-    bool scalar = node->type == CFG_NODE_SCALAR && !node->bare;
-    if ((scalar && !row->shorthand) || node->type == CFG_NODE_LIST)
+    bool scalar = node->type == CFG_NODE_SCALAR && !node->bare, list = node->type == CFG_NODE_LIST;
+    if ((scalar && !row->shorthand) || (list && !takes_list(row)))
         return cfg_fault(config, node->mark, "config-14", "'%s' wants a map of keys, not a %s",
                          called(inner, node->mark), scalar ? "single value" : "list");
-    if (scalar)
+    if (scalar || list)
         DP_TRY(spell_out(config, row, node, &map));
     else if (row->shorthand && node->first && node->first->shorthand)
         DP_TRY(unfold(config, row, node, &map));

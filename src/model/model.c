@@ -74,6 +74,21 @@ dp_status model_begin(Model *model, Data *data, const Comm *comm)
     return model->family->begin(model->self, data, comm);
 }
 
+void model_keep_ready(Model *model, ModelReady *ready)
+{
+    if (ready->family != model->family)
+        model_ready_free(ready);
+    ready->family = model->family;
+    model->family->keep_ready(model->self, &ready->kept);
+}
+
+void model_ready_free(ModelReady *ready)
+{
+    if (ready->kept)
+        ready->family->drop_ready(&ready->kept);
+    *ready = (ModelReady){0};
+}
+
 dp_status model_step(Model *model, bool *more, const Comm *comm)
 {
     return model->family->step(model->self, more, comm);

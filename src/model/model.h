@@ -46,6 +46,17 @@ dp_status model_state_load(Model *model, const void *state, size_t size, const C
 /* Collective. Ends learning: takes the input contract from the data, drops what only learning needs. */
 dp_status model_finish(Model *model, const Comm *comm);
 
+/* What learning prepares of its data (the binned columns), kept between models that learn from the same data one after
+ * the other: a search bins once. {0} is empty. */
+typedef struct ModelReady {
+    const struct ModelFamily *family;
+    void *kept;
+} ModelReady;
+void model_ready_free(ModelReady *ready);
+/* Local. Before model_begin. The model takes what is ready, where it fits its options, and puts it back, or what it
+ * prepared itself, when it ends learning or is freed. ready is borrowed until then; its data must stay open. */
+void model_keep_ready(Model *model, ModelReady *ready);
+
 /* ---- using ---- */
 
 const DataInputs *model_inputs(const Model *model);

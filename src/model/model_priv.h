@@ -76,6 +76,9 @@ typedef struct ModelFamily {
     /* Learning. Collective but for build, steps, scores, cut, state_save. */
     dp_status (*build)(void **self, const Config *config, uint64_t seed, Device *device);
     void (*free)(void **self);
+    /* ready: where what begin prepares of the data is taken from, and put back at the end; drop frees it. */
+    void (*keep_ready)(void *self, void **ready);
+    void (*drop_ready)(void **ready);
     dp_status (*begin)(void *self, Data *data, const Comm *comm);
     dp_status (*step)(void *self, bool *more, const Comm *comm);
     int64_t (*steps)(const void *self);

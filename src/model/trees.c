@@ -4,12 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The matrix of data that stays the same, between two models. */
+typedef struct Ready {
+    TreesMatrix *matrix;
+    int64_t rows, bins;
+} Ready;
+
 /* Learning holds matrix, training and the data's labels; a finished or loaded model holds learned and scorer. */
 typedef struct Trees {
     TreesOptions options;
     uint64_t seed;
     Device *device;
     TreesMatrix *matrix;
+    void **ready; /* a Ready; NULL: nothing is kept */
     TreesTraining *training;
     const uint8_t *part; /* of the data's rows; borrowed */
     int64_t rows;
@@ -21,13 +28,38 @@ enum { BATCH = 4096 };
 
 static const CfgSection section = {.path = "model", .rows = trees_rows, .when = "model.family = trees"};
 
+static void drop_ready(void **ready)
+{
+    Ready *kept = *ready;
+    if (kept)
+        trees_matrix_free(&kept->matrix);
+    dp_free(ready);
+}
+
+static void family_keep_ready(void *self, void **ready)
+{
+    ((Trees *)self)->ready = ready;
+}
+
+/* Gives the matrix back, or frees it. */
+static void let_matrix_go(Trees *trees)
+{
+    Ready *kept = NULL;
+    if (trees->ready && trees->matrix && !*trees->ready && dp_new(&kept, 1) == DP_OK) {
+        *kept = (Ready){trees->matrix, trees->rows, trees->options.bins};
+        *trees->ready = kept;
+        trees->matrix = NULL;
+    }
+    trees_matrix_free(&trees->matrix);
+}
+
 static void family_free(void **self)
 {
     Trees *trees = *self;
     if (!trees)
         return;
     trees_training_free(&trees->training);
-    trees_matrix_free(&trees->matrix);
+    let_matrix_go(trees);
     trees_scorer_free(&trees->scorer);
     trees_model_free(&trees->learned);
     dp_free(self);
@@ -73,6 +105,19 @@ done:
     return st;
 }
 
+/* The kept matrix, where it was made from as many rows with as many bins. */
+static bool take_ready(Trees *trees)
+{
+    Ready *kept = trees->ready ? *trees->ready : NULL;
+    if (kept && kept->rows == trees->rows && kept->bins == trees->options.bins) {
+        trees->matrix = kept->matrix;
+        kept->matrix = NULL;
+    }
+    if (kept)
+        drop_ready(trees->ready);
+    return trees->matrix != NULL;
+}
+
 static dp_status family_begin(void *self, Data *data, const Comm *comm)
 {
     Trees *trees = self;
@@ -80,7 +125,10 @@ static dp_status family_begin(void *self, Data *data, const Comm *comm)
     trees->part = data_part(data);
     _Static_assert(DATA_TRAIN == 0 && DATA_VALID == 1, "the parts of the data are handed to trees as they are");
     TreesRows rows = {.n = trees->rows, .label = data_label(data), .part = trees->part, .row = data_row(data)};
-    DP_TRY(fill_matrix(trees, data, comm));
+    if (comm_any(comm, !take_ready(trees))) {
+        trees_matrix_free(&trees->matrix);
+        DP_TRY(fill_matrix(trees, data, comm));
+    }
     DP_TRY(trees_training_begin(&trees->training, trees->matrix, &rows, &trees->options, trees->seed, trees->device,
                                 comm));
     return DP_OK;
@@ -128,7 +176,7 @@ static dp_status family_finish(void *self, const Comm *comm)
     Trees *trees = self;
     DP_TRY_ALL(comm, trees_model_copy(&trees->learned, trees_training_model(trees->training)));
     trees_training_free(&trees->training);
-    trees_matrix_free(&trees->matrix);
+    let_matrix_go(trees);
     trees->part = NULL;
     trees->rows = 0;
     DP_TRY_ALL(comm, trees_scorer_build(&trees->scorer, &trees->learned, trees->device));
@@ -282,6 +330,8 @@ const ModelFamily model_trees = {
     .step_name = "tree",
     .build = family_build,
     .free = family_free,
+    .keep_ready = family_keep_ready,
+    .drop_ready = drop_ready,
     .begin = family_begin,
     .step = family_step,
     .steps = family_steps,

@@ -40,8 +40,7 @@ dp_status run_lock(int *fd, const char *path, bool wait)
         strerror(err));
 }
 
-/* Says in the lock file who holds it, for the one that finds it held. */
-static dp_status sign_lock(int fd, const char *folder, const char *host)
+dp_status run_sign_lock(int fd, const char *folder, const char *host)
 {
     char text[128];
     int n = snprintf(text, sizeof text, "pid %ld on %s\n", (long)getpid(), host);
@@ -67,7 +66,7 @@ static dp_status held_by_another(const char *folder, const char *id)
 
 /* ---- found or made ---- */
 
-static dp_status open_append(int *fd, const char *folder, const char *name)
+dp_status run_open_append(int *fd, const char *folder, const char *name)
 {
     char path[RUN_PATH], last = '\n';
     DP_TRY(run_join(path, folder, name));
@@ -180,15 +179,19 @@ static dp_status begin(Run *run, const char *resolved)
     run->record.pid_born = run_born(row->pid);
     memcpy(row->host, place.host, sizeof row->host);
     snprintf(row->slurm_job, sizeof row->slurm_job, "%s", place.slurm_job ? place.slurm_job : "");
-    DP_TRY(sign_lock(run->lock, run->folder, row->host));
+    DP_TRY(run_sign_lock(run->lock, run->folder, row->host));
     dp_publish_sweep(run->folder);
     DP_TRY(dp_publish_bytes(run->folder, "config.yaml", resolved, strlen(resolved), DP_PUBLISH_REPLACE, NULL));
     DP_TRY(run_record_write(&run->record, run->folder));
-    DP_TRY(run_join(path, run->folder, "requeue"));
-    if (unlink(path) != 0 && errno != ENOENT)
-        return dp_fail(dp_status_of_errno(errno, DP_ERR_IO), "run-01", "cannot remove %s: %s", path, strerror(errno));
-    DP_TRY(open_append(&run->metrics, run->folder, "metrics.jsonl"));
-    return open_append(&run->log, run->folder, "log");
+    static const char *const marks[] = {"requeue", "leave"};
+    for (int i = 0; i < 2; i++) {
+        DP_TRY(run_join(path, run->folder, marks[i]));
+        if (unlink(path) != 0 && errno != ENOENT)
+            return dp_fail(dp_status_of_errno(errno, DP_ERR_IO), "run-01", "cannot remove %s: %s", path,
+                           strerror(errno));
+    }
+    DP_TRY(run_open_append(&run->metrics, run->folder, "metrics.jsonl"));
+    return run_open_append(&run->log, run->folder, "log");
 }
 
 /* Removes what there is of a run that could not begin, and keeps the message of why. */
@@ -233,7 +236,7 @@ done:
     return st;
 }
 
-static void let_go(Run **run)
+void run_let_go(Run **run)
 {
     Run *r = *run;
     if (!r)
@@ -244,6 +247,7 @@ static void let_go(Run **run)
         close(r->log);
     if (r->lock >= 0)
         close(r->lock); /* gives the lock back */
+    dp_free(&r->of);
     dp_free(&r->runs);
     dp_free(&r->folder);
     dp_free(run);
@@ -281,7 +285,7 @@ dp_status run_open(Run **run, const char *runs, const char *work, const char *na
         run_note(r, "taken up again");
 done:
     if (st != DP_OK)
-        let_go(&r);
+        run_let_go(&r);
     *run = r;
     return st;
 }
@@ -364,6 +368,6 @@ dp_status run_close(Run **run, RunState state, const char *made, const Comm *com
         return DP_OK;
     run_note(*run, notes[state]);
     dp_status st = comm_agree(comm, (*run)->writes ? finish(*run, state, made) : DP_OK);
-    let_go(run);
+    run_let_go(run);
     return st;
 }

@@ -9,6 +9,8 @@
  *         metrics.jsonl  log
  *         checkpoints/7  8               the last two generations
  *         requeue                        there while the run was saved and left before its end
+ *         parts/trial-7                  a part: lock, metrics.jsonl, log, checkpoints
+ *         leave                          there while the groups at work on its parts are asked to leave
  *
  * The same work on the same inputs with an unfinished run (killed, stopped or failed) goes on in that run. A lock dies
  * with its process, so a killed run can be taken up at once. */
@@ -50,6 +52,17 @@ void run_note(Run *run, const char *line);
  * NULL. Frees *run. */
 dp_status run_close(Run **run, RunState state, const char *made, const Comm *comm);
 
+/* ---- parts: pieces of one run that groups of ranks work at side by side ---- */
+
+/* Collective over `comm`, the group. A folder <run>/parts/<name> with metrics, log and checkpoints of its own, to which
+ * all calls on a run but run_close apply. It is held by a lock while it is open, so one group at a time has it: *part
+ * is NULL where another one does. name: as of runs. Close it before the run. */
+dp_status run_part_open(Run **part, const Run *run, const char *name, const Comm *comm);
+/* Collective over the group. finished: its checkpoints go. */
+dp_status run_part_close(Run **part, bool finished, const Comm *comm);
+/* Local. Asks all groups that work at parts of the run to leave (run_asked_of). */
+dp_status run_leave_parts(const Run *run);
+
 /* ---- checkpoints: two generations, the newest whole one counts ---- */
 
 /* Collective. Rank 0 publishes the bytes as the next generation. step: progress, for people. */
@@ -72,6 +85,9 @@ dp_status run_catch_signals(void);
 /* Local. What this rank was asked since; USR1 is forgotten once told. Reduce it with the loss (max), so that all ranks
  * act at the same step. */
 RunAsk run_asked(void);
+/* Local. The same, and of a part on its first rank also LEAVE where another group asked all to (looked at twice a
+ * second). */
+RunAsk run_asked_of(Run *run);
 
 /* ---- looking after ---- */
 

@@ -19,6 +19,8 @@ struct Run {
     char open_name[192]; /* below <runs>/.open */
     int lock, metrics, log;
     bool writes;   /* rank 0 */
+    char *of;      /* of a part: the folder of its run */
+    double looked; /* of a part: clock when its run was last asked */
     int64_t whole; /* the generation that was saved or loaded last: the next save keeps it */
 };
 
@@ -32,6 +34,13 @@ int64_t run_born(int64_t pid);
 
 /* "<a>/<b>" into out [RUN_PATH]. Fails CREATE where it is too long. */
 dp_status run_join(char *out, const char *a, const char *b);
+/* Opens a file that lines are added to; ends a line that was cut short. */
+dp_status run_open_append(int *fd, const char *folder, const char *name);
+/* Says in the lock file who holds it, for the one that finds it held. */
+dp_status run_sign_lock(int fd, const char *folder, const char *host);
+/* Closes and frees; the lock is given back. */
+void run_let_go(Run **run);
+
 /* Opens the lock file and tries to hold it. *fd -1 where another process does. */
 dp_status run_lock(int *fd, const char *path, bool wait);
 

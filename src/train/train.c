@@ -263,7 +263,7 @@ static bool is_worn_out(const Loop *loop)
 static RunAsk ask_all(const Loop *loop, bool *due)
 {
     bool mine = comm_rank(loop->comm) == 0 && dp_clock_seconds() - loop->saved >= loop->options->checkpoint_every;
-    int64_t asked[2] = {run_asked(), mine};
+    int64_t asked[2] = {run_asked_of(loop->run), mine};
     comm_max_i64(loop->comm, asked, 2);
     *due = asked[1] || asked[0] == RUN_ASK_SAVE;
     return (RunAsk)asked[0];
@@ -284,6 +284,10 @@ static dp_status learn(Loop *loop, TrainOutcome *outcome)
         *outcome = is_worn_out(loop) ? TRAIN_STOPPED : TRAIN_DONE;
         if (!more || last >= max || *outcome == TRAIN_STOPPED)
             return DP_OK;
+        if (loop->options->pause_at > 0 && last >= loop->options->pause_at) {
+            *outcome = TRAIN_PAUSED;
+            return save(loop);
+        }
         DP_TRY(model_step(loop->model, &more, loop->comm));
         int64_t step = model_steps(loop->model);
         if ((step % loop->options->every == 0 || !more || step >= max) && step > loop->judged.step)

@@ -17,6 +17,8 @@ typedef struct TrainOptions {
     int64_t every;           /* steps between validations */
     double checkpoint_every; /* seconds */
     int64_t seed;
+    /* Not from the config. */
+    int64_t pause_at; /* steps after which to save and pause; 0: never */
 } TrainOptions;
 extern const CfgRow train_rows[];
 
@@ -25,6 +27,7 @@ typedef enum TrainOutcome {
     TRAIN_STOPPED,     /* early: no better for `patience` steps; the model is cut to the best */
     TRAIN_LEFT,        /* asked to save and leave (85) */
     TRAIN_INTERRUPTED, /* Ctrl-C: saved (130) */
+    TRAIN_PAUSED,      /* at options.pause_at: saved; another call goes on */
     TRAIN_DIVERGED     /* the loss is not finite */
 } TrainOutcome;
 

@@ -18,7 +18,7 @@ for command in "${commands[@]}"; do
 	[ ${#examples[@]} -ge 2 ] || wrong "dipper help $command: ${#examples[@]} examples"
 	for example in "${examples[@]}"; do
 		case $example in
-		*train*) example="$example $small" ;;
+		*train* | *tune*) example="$example $small" ;;
 		esac
 		bash -c "$example" >out 2>"$words" </dev/null || wrong "exit $?: $example"
 		[ -s out ] || wrong "no result: $example"

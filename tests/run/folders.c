@@ -291,13 +291,62 @@ static void threads_are_shared_fairly(void **state)
     assert_true(all <= place.cores || threads == 1);
 }
 
+/* Groups take a part one at a time; what one leaves the next finds; a request to leave reaches all. */
+static void parts_are_taken_by_one(void **state)
+{
+    (void)state;
+    Comm *group = NULL;
+    Run *run = open_run("parts", &inputs_a), *part = NULL, *other = NULL;
+    int64_t step, taken;
+    char *data = NULL;
+    size_t size;
+    assert_ok(comm_split(&group, comm, comm_rank(comm) % 2));
+    assert_ok(run_part_open(&part, run, "trial-1", group));
+    taken = part && comm_rank(group) == 0;
+    comm_sum_i64(comm, &taken, 1);
+    assert_int_equal(taken, 1); /* of the two groups one has it */
+    if (part) {
+        assert_ok(run_part_open(&other, run, "trial-1", group));
+        assert_null(other);
+        assert_ok(run_checkpoint_save(part, 7, "state", 5, group));
+        assert_ok(run_metric(part, "{\"tree\": 7}"));
+        assert_int_equal(run_asked_of(part), RUN_ASK_NOTHING);
+    }
+    assert_ok(run_part_close(&part, false, group));
+    comm_wait_all(comm);
+    assert_ok(run_part_open(&part, run, "trial-1", comm)); /* given back: all ranks together */
+    assert_non_null(part);
+    assert_ok(run_checkpoint_load(part, &step, &data, &size, comm));
+    assert_int_equal(step, 7);
+    assert_int_equal(size, 5);
+    dp_free(&data);
+    if (comm_rank(comm) == comm_size(comm) - 1)
+        assert_ok(run_leave_parts(run));
+    comm_wait_all(comm);
+    assert_ok(run_part_close(&part, true, comm));
+    assert_ok(run_part_open(&part, run, "trial-2", comm));
+    assert_int_equal(run_asked_of(part), comm_rank(comm) == 0 ? RUN_ASK_LEAVE : RUN_ASK_NOTHING);
+    assert_ok(run_part_close(&part, true, comm));
+    assert_fails(run_part_open(&part, run, "../trial", comm), DP_ERR_USAGE, "run-08");
+    assert_ok(run_close(&run, RUN_STOPPED, NULL, comm));
+    run = open_run("parts", &inputs_a); /* a new start asks no one to leave */
+    assert_ok(run_part_open(&part, run, "trial-1", comm));
+    assert_int_equal(run_asked_of(part), RUN_ASK_NOTHING);
+    assert_ok(run_checkpoint_load(part, &step, &data, &size, comm));
+    assert_int_equal(size, 0);
+    assert_ok(run_part_close(&part, true, comm));
+    assert_ok(run_close(&run, RUN_DONE, NULL, comm));
+    comm_close(&group);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_unfinished_run_goes_on), cmocka_unit_test(other_inputs_are_another_run),
-        cmocka_unit_test(two_generations_stand),     cmocka_unit_test(every_flip_is_seen),
-        cmocka_unit_test(a_cut_line_is_ended),       cmocka_unit_test(runs_are_listed_and_removed),
-        cmocka_unit_test(threads_are_shared_fairly),
+        /* before one that stops this process's own run: what was asked stays asked */
+        cmocka_unit_test(parts_are_taken_by_one),       cmocka_unit_test(an_unfinished_run_goes_on),
+        cmocka_unit_test(other_inputs_are_another_run), cmocka_unit_test(two_generations_stand),
+        cmocka_unit_test(every_flip_is_seen),           cmocka_unit_test(a_cut_line_is_ended),
+        cmocka_unit_test(runs_are_listed_and_removed),  cmocka_unit_test(threads_are_shared_fairly),
     };
     if (comm_open(&comm, NULL) != DP_OK)
         return 1;
