@@ -155,42 +155,47 @@ static void parts_are_summed(void **state)
         dp_free(&values);
         dp_free(&mine);
     }
+}
 
-    /* Even and odd ranks work apart: sums, prefixes and failures stay in their part. */
-    static void parts_work_apart(void **state)
-    {
-        (void)state;
-        Comm *part = NULL;
-        int size = comm_size(comm), rank = comm_rank(comm), group = rank % 2;
-        int64_t sum = rank, members = (size + 1 - group) / 2, before = 1, want = 0;
-        assert_ok(comm_split(&part, comm, 5 * group));
-        assert_int_equal(comm_size(part), members);
-        assert_int_equal(comm_rank(part), rank / 2);
-        assert_int_equal(comm_local_rank(part), comm_local_rank(comm));
-        assert_null(comm_log(part));
-        for (int r = group; r < size; r += 2)
-            want += r;
-        comm_sum_i64(part, &sum, 1);
-        assert_int_equal(sum, want);
-        comm_prefix_i64(part, &before);
-        assert_int_equal(before, rank / 2);
-        if (group == 1) /* the other part does nothing meanwhile */
-            assert_fails(comm_agree(part, dp_fail(DP_ERR_DATA, "test-02", "odd")), DP_ERR_DATA, "test-02");
-        comm_close(&part);
-        assert_null(part);
-        assert_ok(comm_agree(comm, DP_OK));
-    }
+/* Even and odd ranks work apart: sums, prefixes and failures stay in their part. */
+static void parts_work_apart(void **state)
+{
+    (void)state;
+    Comm *part = NULL;
+    int size = comm_size(comm), rank = comm_rank(comm), group = rank % 2;
+    int64_t sum = rank, members = (size + 1 - group) / 2, before = 1, want = 0;
+    assert_ok(comm_split(&part, comm, 5 * group));
+    assert_int_equal(comm_size(part), members);
+    assert_int_equal(comm_rank(part), rank / 2);
+    assert_int_equal(comm_local_rank(part), comm_local_rank(comm));
+    assert_null(comm_log(part));
+    for (int r = group; r < size; r += 2)
+        want += r;
+    comm_sum_i64(part, &sum, 1);
+    assert_int_equal(sum, want);
+    int64_t values[4] = {rank, rank, rank, rank}, mine = -1;
+    int counts[4] = {1, 1, 1, 1};
+    comm_reduce_scatter_i64(part, values, &mine, counts);
+    assert_int_equal(mine, want);
+    comm_prefix_i64(part, &before);
+    assert_int_equal(before, rank / 2);
+    if (group == 1) /* the other part does nothing meanwhile */
+        assert_fails(comm_agree(part, dp_fail(DP_ERR_DATA, "test-02", "odd")), DP_ERR_DATA, "test-02");
+    comm_close(&part);
+    assert_null(part);
+    assert_ok(comm_agree(comm, DP_OK));
+}
 
-    int main(void)
-    {
-        const struct CMUnitTest tests[] = {
-            cmocka_unit_test(one_failure_is_everyones), cmocka_unit_test(blocks_reach_their_rank),
-            cmocka_unit_test(exact_sums_ignore_order),  cmocka_unit_test(samples_cut_evenly),
-            cmocka_unit_test(parts_are_summed),         cmocka_unit_test(parts_work_apart),
-        };
-        if (comm_open(&comm, NULL) != DP_OK)
-            return 1;
-        int failed = cmocka_run_group_tests(tests, NULL, NULL);
-        comm_close(&comm);
-        return failed;
-    }
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_failure_is_everyones), cmocka_unit_test(blocks_reach_their_rank),
+        cmocka_unit_test(exact_sums_ignore_order),  cmocka_unit_test(samples_cut_evenly),
+        cmocka_unit_test(parts_are_summed),         cmocka_unit_test(parts_work_apart),
+    };
+    if (comm_open(&comm, NULL) != DP_OK)
+        return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    comm_close(&comm);
+    return failed;
+}
