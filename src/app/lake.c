@@ -1,4 +1,4 @@
-/* dipper lake: ls, show, verify, export. */
+/* dipper lake: ls, show, verify, export, bins. */
 #include "app/app.h"
 
 #include <string.h>
@@ -172,6 +172,38 @@ static dp_status verify(App *app, const LakeTable *table)
     return app_print(app, "%s@%lld: good, %d partitions\n", facts.name, (long long)facts.snapshot, facts.partitions);
 }
 
+/* ---- bins ---- */
+
+static dp_status make_bins(App *app, const Place *place, LakeTable *table)
+{
+    const char *wanted;
+    char address[REGISTRY_ADDRESS_MAX], bytes[32];
+    int threads = run_threads(0, app->comm);
+    LakeFacts facts = lake_facts(table);
+    Device *device = NULL;
+    Model *model = NULL;
+    ScoreBins bins;
+    dp_status st = DP_OK;
+    DP_GO(app_word(app, &wanted, 2, "the address of a model"));
+    DP_GO(device_open(&device, "cpu", 0, threads));
+    DP_GO(app_open_model(app, &model, address, place, wanted, device));
+    DP_GO(score_bins(&bins, table, model, threads, app->comm));
+    dp_bytes_print(bytes, bins.bytes);
+    if (app_given(app, APP_JSON))
+        DP_GO(app_print_json(app, json_pack("{s:s, s:I, s:s, s:i, s:i, s:I, s:I}", "table", facts.name, "snapshot",
+                                            (json_int_t)facts.snapshot, "model", address, "features", bins.features,
+                                            "partitions", bins.partitions, "made", (json_int_t)bins.made, "bytes",
+                                            (json_int_t)bins.bytes)));
+    else
+        DP_GO(app_print(app, "%s@%lld: bins of %s, %d features, %s; %d partitions, %lld of them new\n", facts.name,
+                        (long long)facts.snapshot, address, bins.features, bytes, bins.partitions,
+                        (long long)bins.made));
+done:
+    model_free(&model);
+    device_close(&device);
+    return st;
+}
+
 dp_status app_lake(App *app)
 {
     const char *verb, *address;
@@ -183,11 +215,16 @@ dp_status app_lake(App *app)
     if (strcmp(verb, "ls") == 0)
         return list(app, &place);
     DP_GO(app_word(app, &address, 1, "the name of a table"));
+    if (app->args.n_words > 2 && strcmp(verb, "bins") != 0)
+        DP_GO(dp_fail(DP_ERR_USAGE, "app-11", "dipper lake %s has no use for '%s'; usage: dipper lake %s TABLE", verb,
+                      app->args.words[2], verb));
     DP_GO(lake_open(&table, place.lake, address, app->comm));
     if (strcmp(verb, "verify") == 0)
         DP_GO(verify(app, table));
     else if (strcmp(verb, "export") == 0)
         DP_GO(table_export(app, table));
+    else if (strcmp(verb, "bins") == 0)
+        DP_GO(make_bins(app, &place, table));
     else if (app_given(app, APP_QUARANTINE))
         DP_GO(show_quarantine(app, table));
     else

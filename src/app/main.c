@@ -86,14 +86,18 @@ const Command app_commands[] = {
      .run = app_score},
     {.name = "lake",
      .group = "things",
-     .usage = "ls | show TABLE | verify TABLE | export TABLE",
+     .usage = "ls | show TABLE | verify TABLE | export TABLE | bins TABLE MODEL",
      .about = "tables: declarations, declarations@418",
-     .more = "ls: a line each. show: columns with their profile, deliveries; with --quarantine the rows put aside. "
-             "verify: re-reads every digest. export: rows as CSV or JSON lines.",
+     .more =
+         "ls: a line each. show: columns with their profile, deliveries; with --quarantine the rows put aside. "
+         "verify: re-reads every digest. export: rows as CSV or JSON lines. bins: stores what a model makes of the "
+         "table's columns, a byte a feature, so that dipper score reads that (three times as fast, the same scores) "
+         "where it gives no reasons (write.reasons: 0).",
      .examples = {"dipper lake show declarations",
-                  "dipper lake export declarations --columns hs6,value --where 'value > 1e6' --limit 10"},
-     .verbs = {"ls", "show", "verify", "export"},
-     .words = 2,
+                  "dipper lake export declarations --columns hs6,value --where 'value > 1e6' --limit 10",
+                  "dipper lake bins declarations risk"},
+     .verbs = {"ls", "show", "verify", "export", "bins"},
+     .words = 3,
      .flags = APP_JSON | APP_OUT | APP_FORMAT | APP_COLUMNS | APP_WHERE | APP_AT | APP_LIMIT | APP_QUARANTINE,
      .run = app_lake},
     {.name = "run",

@@ -205,8 +205,9 @@ static dp_status print_result(Night *n)
         json_array_append_new(models, json_pack("{s:s, s:s, s:b, s:o}", "model", n->address[m], "scores", scores,
                                                 "known", given->known, "top", top_json(given)));
     }
-    return app_print_json(n->app, json_pack("{s:s, s:s, s:I, s:o}", "scores", n->made, "of", n->wanted.label, "rows",
-                                            (json_int_t)n->result.rows, "models", models));
+    return app_print_json(n->app, json_pack("{s:s, s:s, s:I, s:I, s:o}", "scores", n->made, "of", n->wanted.label,
+                                            "rows", (json_int_t)n->result.rows, "binned", (json_int_t)n->result.binned,
+                                            "models", models));
 }
 
 static void say_begin(Night *n)

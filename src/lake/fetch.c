@@ -30,6 +30,8 @@ static dp_status open_part(LakeScan *scan, Part *part, int p, Codec *codec)
     part->reader.path = part->path;
     if (part->reader.fd < 0)
         DP_TRY(table_open_partition(scan->table, p, &part->reader.fd, &part->reader.index));
+    if (scan->bins.n > 0)
+        companion_open(&part->bins, codec, scan->table, p, &scan->bins);
     for (int k = 0; k < scan->n_need; k++) {
         const LakeColumn *column = &schema->columns[scan->need[k].column];
         if (!type_is_coded(column->type))
@@ -49,6 +51,7 @@ static void part_free(LakeScan *scan, Part **part)
         dict_free(&(*part)->dict[k]);
     if ((*part)->reader.fd >= 0)
         close((*part)->reader.fd);
+    companion_close(&(*part)->bins);
     pthread_mutex_destroy(&(*part)->lock);
     dp_free(&(*part)->dict);
     dp_free(part);
@@ -63,7 +66,7 @@ static dp_status new_part(LakeScan *scan, int p, Part **out)
     dp_status st = DP_OK;
     DP_TRY(dp_new(&part, 1));
     pthread_mutex_init(&part->lock, NULL);
-    part->reader.fd = -1;
+    part->reader.fd = part->bins.fd = -1;
     part->blocks = to - from;
     DP_GO(dp_new(&part->dict, (size_t)scan->n_need));
 done:
@@ -144,10 +147,11 @@ static void hide_unknown(ValueBuf *value, const int64_t *known, int32_t rows, in
 /* Reads the needs that choose rows, or the others. Values are hidden when all are there: known_at may name any. */
 static dp_status read_needs(LakeScan *scan, Slot *slot, const Part *part, Codec *codec, bool chooses, uint32_t block)
 {
+    bool binned = slot->block.bin != NULL;
     const LakeSchema *schema = &scan->table->manifest.schema;
     int64_t rows = part->reader.index->rows;
     for (int k = 0; k < scan->n_need; k++)
-        if (scan->need[k].chooses == chooses)
+        if (scan->need[k].chooses == chooses && (chooses || !binned || !scan->need[k].instead))
             DP_TRY(value_read(&slot->value[k], codec, &part->reader, "", &schema->columns[scan->need[k].column],
                               &part->dict[k].dict, block, rows));
     for (int k = 0; k < scan->n_need; k++)
@@ -266,6 +270,31 @@ static bool chooses(const LakeScan *scan, const Part *part)
            scan->where.n > 0;
 }
 
+/* Bins of the block, if they stand beside it; damaged ones are as good as none. */
+static dp_status read_bins(LakeScan *scan, Slot *slot, const Part *part, Codec *codec, uint32_t block)
+{
+    int n = scan->bins.n;
+    size_t stride = ((size_t)block_rows_of(part->reader.index->rows) + 127) & ~(size_t)63;
+    if (n == 0 || part->bins.fd < 0)
+        return DP_OK;
+    DP_TRY(dp_buf_reserve(&slot->bin, (size_t)n * stride + 64));
+    uint8_t *first = (uint8_t *)(((uintptr_t)slot->bin.data + 63) & ~(uintptr_t)63);
+    for (int k = 0; k < n; k++)
+        slot->bins[k] = first + (size_t)k * stride;
+    if (companion_read(&part->bins, codec, block, (uint8_t *const *)(void *)slot->bins, n))
+        slot->block.bin = slot->bins;
+    return DP_OK;
+}
+
+static void squeeze_bins(Slot *slot, int n, const int32_t *from, int32_t kept)
+{
+    for (int k = 0; slot->block.bin && k < n; k++) {
+        uint8_t *x = (uint8_t *)(uintptr_t)slot->bins[k];
+        for (int32_t i = 0; i < kept; i++)
+            x[i] = x[from[i]];
+    }
+}
+
 /* Delete marks of the rows that stay. */
 static dp_status show_deleted(Slot *slot, const Part *part, Codec *codec, uint32_t block, int32_t rows, int32_t kept)
 {
@@ -300,14 +329,19 @@ dp_status fetch_block(LakeScan *scan, Slot *slot, Codec *codec, int64_t b)
         if (kept == 0)
             return DP_OK;
     }
+    DP_TRY(read_bins(scan, slot, part, codec, block));
     DP_TRY(read_needs(scan, slot, part, codec, false, block));
     for (int k = 0; kept < rows && k < scan->n_need; k++)
-        if (scan->need[k].shown)
+        if (scan->need[k].shown && (scan->need[k].chooses || !slot->block.bin || !scan->need[k].instead))
             squeeze(&slot->value[k], (const int32_t *)(const void *)slot->flags.data, kept);
+    if (kept < rows)
+        squeeze_bins(slot, scan->bins.n, (const int32_t *)(const void *)slot->flags.data, kept);
     if (scan->query.all_versions)
         DP_TRY(show_deleted(slot, part, codec, block, rows, kept));
     for (int i = 0; i < scan->query.n_columns; i++)
-        slot->column[i] = slot->value[scan->shown[i]].values;
+        slot->column[i] = slot->block.bin && scan->need[scan->shown[i]].instead
+                              ? (LakeValues){.type = slot->value[scan->shown[i]].values.type}
+                              : slot->value[scan->shown[i]].values;
     slot->block.rows = kept;
     slot->block.row = kept < rows ? (const int64_t *)(const void *)slot->row.data : NULL;
     return DP_OK;

@@ -37,6 +37,7 @@ static hid_t type_of(const Stream *s)
         return H5T_STD_U32LE;
     case STREAM_BYTES:
     case STREAM_FLAG:
+    case STREAM_BIN:
         return H5T_STD_U8LE;
     case STREAM_DICTIONARY:
         break;

@@ -46,6 +46,7 @@ static bool width_is_good(const Stream *s)
     case STREAM_LABEL:
     case STREAM_BYTES:
     case STREAM_FLAG:
+    case STREAM_BIN:
         return s->width == 1;
     }
     return false;
@@ -57,7 +58,7 @@ static dp_status check_stream(const Index *index, const Stream *s, uint64_t file
         s->name_size >= STREAM_NAME_MAX)
         return broken(path, "a name lies outside");
     if (!width_is_good(s) || s->filter > FILTER_BITS || s->zero || s->zero2 ||
-        (s->filter == FILTER_BITS && s->kind != STREAM_CODE && s->kind != STREAM_LABEL))
+        (s->filter == FILTER_BITS && s->kind != STREAM_CODE && s->kind != STREAM_LABEL && s->kind != STREAM_BIN))
         return broken(path, "an unknown kind of stream");
     if (s->first_chunk > index->n_chunks || s->chunks > index->n_chunks - s->first_chunk)
         return broken(path, "chunks lie outside");

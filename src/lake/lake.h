@@ -105,7 +105,17 @@ typedef struct LakeBlock {
     const int64_t *row;       /* [rows] row numbers where some rows were left out (where, as-of); else NULL */
     const LakeValues *column; /* in the order asked for */
     const uint8_t *deleted; /* [rows] 1 = delete mark, where all versions were asked for and there is any; else NULL */
+    /* [bins->n] bytes of each row, where bins were asked for and stand beside the partition; else NULL. Up to 64 bytes
+     * behind the last row may be read. The columns they stand for are then not set. */
+    const uint8_t *const *bin;
 } LakeBlock;
+
+/* Bins of a table for one model: bytes made from its columns once, stored beside the partitions (lake_bins_write). */
+typedef struct LakeBins {
+    dp_digest set; /* what made them. Those of another set, and broken ones, are as if they were not there */
+    int n;         /* columns of bins */
+    int instead;   /* of a query: the first so many columns are not read where there are bins */
+} LakeBins;
 
 /* A condition, `column op value`, joined by and. */
 typedef enum LakeOp { LAKE_EQ, LAKE_NE, LAKE_LT, LAKE_LE, LAKE_GT, LAKE_GE } LakeOp;
@@ -131,6 +141,7 @@ typedef struct LakeQuery {
     bool all_versions;      /* corrections and tombstones too, as stored: as_of is not used */
     int threads;            /* decompressing; 0 or 1: none beside the caller */
     bool whole;             /* every rank reads all rows; false: each rank its own consecutive share (by blocks) */
+    const LakeBins *bins;   /* NULL: none. Not used where a column has known_at and there is an as-of */
 } LakeQuery;
 
 typedef struct LakeScan LakeScan;
@@ -196,7 +207,15 @@ dp_status lake_commit(LakeWriter **writer, const char *about, int64_t *snapshot,
  * removed (a failure). Takes NULL. */
 void lake_abandon(LakeWriter **writer, bool keep, const Comm *comm);
 
-/* ---- looking after ---- */
+/* ---- bins ---- */
+
+/* Makes bin [bins->n][block->rows] from the columns of a block. By one thread at a time. */
+typedef dp_status (*LakeBinner)(void *self, const LakeBlock *block, uint8_t *const *bin);
+/* Collective. Makes the bins of every partition of the snapshot that has none of this set yet; columns: what `make`
+ * wants to see. *made: partitions that got some, *bytes: of all of the set. Each is published whole; they are no part
+ * of the table's content, and can be removed at any time (the folder bins-... of the table). */
+dp_status lake_bins_write(LakeTable *table, const LakeBins *bins, const int *columns, int n_columns, int threads,
+                          LakeBinner make, void *self, int64_t *made, int64_t *bytes, const Comm *comm);
 
 /* ---- for people and other programs ---- */
 

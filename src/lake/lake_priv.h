@@ -34,10 +34,11 @@ typedef enum StreamKind {
     STREAM_LENGTH,     /* u32: bytes of each text */
     STREAM_BYTES,      /* u8: the texts one after the other */
     STREAM_FLAG,       /* u8: 0, 1 */
-    STREAM_INTEGER     /* i64 */
+    STREAM_INTEGER,    /* i64 */
+    STREAM_BIN         /* u8 */
 } StreamKind;
 
-/* FILTER_BITS: bits.c; codes and labels only. */
+/* FILTER_BITS: bits.c; codes, labels and bins only. */
 typedef enum Filter { FILTER_NONE, FILTER_ZSTD, FILTER_DEFLATE, FILTER_BITS } Filter;
 
 /* As in the file, 40 bytes. */

@@ -17,11 +17,23 @@ static int need_of(LakeScan *scan, int column)
     return scan->n_need++;
 }
 
+/* Is there a column among those the bins stand for that may not have been known yet? */
+static bool bins_hidden(const LakeScan *scan)
+{
+    const LakeSchema *schema = &scan->table->manifest.schema;
+    for (int k = 0; k < scan->n_need; k++)
+        if (scan->need[k].instead && schema->columns[scan->need[k].column].known_at)
+            return true;
+    return false;
+}
+
 static void link_known(LakeScan *scan)
 {
     const LakeSchema *schema = &scan->table->manifest.schema;
     if (scan->query.as_of == DP_TIME_MISSING || scan->query.all_versions)
         return;
+    if (bins_hidden(scan))
+        scan->bins.n = 0;
     for (int k = 0; k < scan->n_need; k++) { /* n_need grows: a known_at column may have one of its own */
         int known = lake_schema_find(schema, schema->columns[scan->need[k].column].known_at);
         if (known < 0)
@@ -72,7 +84,10 @@ static dp_status list_needs(LakeScan *scan)
     for (int i = 0; i < query->n_columns; i++) {
         scan->shown[i] = need_of(scan, query->columns[i]);
         scan->need[scan->shown[i]].shown = true;
+        scan->need[scan->shown[i]].instead = i < scan->bins.instead;
     }
+    for (int i = scan->bins.instead; i < query->n_columns; i++) /* asked for once more, on its own account */
+        scan->need[scan->shown[i]].instead = false;
     for (int i = 0; i < scan->where.n; i++)
         scan->need[need_of(scan, scan->where.terms[i].column)].chooses = true;
     scan->recorded = -1;
@@ -84,13 +99,18 @@ static dp_status list_needs(LakeScan *scan)
     return DP_OK;
 }
 
-/* Consecutive blocks: the share depends on the table and the number of ranks alone. */
-static void share_blocks(LakeScan *scan, const Comm *comm)
+void scan_share(const LakeTable *t, const LakeQuery *query, const Comm *comm, int64_t *first, int64_t *end)
+{
+    int64_t blocks = t->first_block[t->manifest.n_partitions], rank = comm_rank(comm), size = comm_size(comm);
+    *first = query->whole ? 0 : table_share(blocks, rank, size);
+    *end = query->whole ? blocks : table_share(blocks, rank + 1, size);
+}
+
+static void set_blocks(LakeScan *scan, int64_t first, int64_t end)
 {
     const LakeTable *t = scan->table;
-    int64_t blocks = t->first_block[t->manifest.n_partitions], rank = comm_rank(comm), size = comm_size(comm);
-    scan->first = scan->query.whole ? 0 : table_share(blocks, rank, size);
-    scan->end = scan->query.whole ? blocks : table_share(blocks, rank + 1, size);
+    scan->first = first;
+    scan->end = end;
     while (scan->first_part < t->manifest.n_partitions && t->first_block[scan->first_part + 1] <= scan->first)
         scan->first_part++;
     while (scan->first_part + scan->n_parts < t->manifest.n_partitions &&
@@ -156,6 +176,7 @@ static dp_status start(LakeScan *scan)
     for (int i = 0; i < scan->n_slots; i++) {
         DP_TRY(dp_new(&scan->slot[i].value, (size_t)scan->n_need));
         DP_TRY(dp_new(&scan->slot[i].column, (size_t)scan->query.n_columns));
+        DP_TRY(dp_new(&scan->slot[i].bins, (size_t)scan->bins.n));
     }
     DP_TRY(dp_new(&scan->thread, (size_t)helpers));
     for (; scan->n_threads < helpers; scan->n_threads++) {
@@ -172,7 +193,7 @@ static bool versions_asked(const LakeTable *table, const LakeQuery *query)
     return !query->all_versions && versions_needed(table);
 }
 
-dp_status scan_build(LakeScan **out, LakeTable *table, const LakeQuery *query, const Comm *comm)
+dp_status scan_build(LakeScan **out, LakeTable *table, const LakeQuery *query, int64_t first, int64_t end)
 {
     LakeScan *scan = NULL;
     dp_status st = DP_OK;
@@ -186,7 +207,10 @@ dp_status scan_build(LakeScan **out, LakeTable *table, const LakeQuery *query, c
     scan->versions = versions_asked(table, query) ? table->versions : NULL;
     scan->hide_deleted = !query->all_versions && !scan->versions;
     DP_GO(copy_where(&scan->where, query->where));
-    share_blocks(scan, comm);
+    if (query->bins)
+        scan->bins = *query->bins;
+    scan->query.bins = NULL;
+    set_blocks(scan, first, end);
     scan->query.columns = query->columns; /* borrowed until list_needs is done */
     DP_GO(list_needs(scan));
     scan->query.columns = NULL;
@@ -200,12 +224,14 @@ done:
 
 dp_status lake_scan(LakeScan **scan, LakeTable *table, const LakeQuery *query, const Comm *comm)
 {
+    int64_t first, end;
     dp_status st = DP_OK;
+    scan_share(table, query, comm, &first, &end);
     *scan = NULL;
     DP_GO_ALL(comm, check_query(table, query));
     if (versions_asked(table, query))
         DP_GO(versions_resolve(table, query->as_of, query->whole, query->threads, comm));
-    DP_GO_ALL(comm, scan_build(scan, table, query, comm));
+    DP_GO_ALL(comm, scan_build(scan, table, query, first, end));
 done:
     if (st != DP_OK)
         lake_scan_close(scan);
@@ -281,6 +307,8 @@ void lake_scan_close(LakeScan **out)
         dp_buf_free(&scan->slot[i].row);
         dp_buf_free(&scan->slot[i].flags);
         dp_buf_free(&scan->slot[i].deleted);
+        dp_buf_free(&scan->slot[i].bin);
+        dp_free(&scan->slot[i].bins);
         dp_free(&scan->slot[i].value);
         dp_free(&scan->slot[i].column);
     }

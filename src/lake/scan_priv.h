@@ -2,6 +2,7 @@
 #ifndef DIPPER_LAKE_SCAN_PRIV_H
 #define DIPPER_LAKE_SCAN_PRIV_H
 
+#include "lake/bins.h"
 #include "lake/block.h"
 #include "lake/where.h"
 
@@ -10,7 +11,8 @@ typedef struct Need {
     int column; /* in the schema */
     int known;  /* need that says since when its values are known; -1 */
     bool chooses;
-    bool shown; /* asked for */
+    bool shown;   /* asked for */
+    bool instead; /* not read where there are bins */
 } Need;
 
 /* A partition while blocks of it are in work. */
@@ -20,6 +22,7 @@ typedef struct Part {
     Reader reader;
     char path[PATH_ROOM];
     DictBuf *dict;  /* [needs] */
+    Companion bins; /* where the scan asks for bins and there are any */
     int64_t blocks; /* of this scan that were not given back yet */
 } Part;
 
@@ -34,12 +37,15 @@ typedef struct Slot {
     ValueBuf *value;    /* [needs] */
     LakeValues *column; /* [columns asked for] */
     dp_buf keep, row, flags, deleted;
+    dp_buf bin;           /* [bins.n][bin_stride] */
+    const uint8_t **bins; /* [bins.n] into it */
 } Slot;
 
 struct LakeScan {
     LakeTable *table;
     LakeQuery query; /* pointers below are our own copies */
     LakeWhere where;
+    LakeBins bins; /* n 0: none are asked for */
     Need *need;
     int n_need;
     int *shown;                      /* [query.n_columns] need of each column */
@@ -62,8 +68,10 @@ struct LakeScan {
     Codec codec; /* of the caller's thread */
 };
 
-/* Local. A scan of this rank's share; versions are resolved already, or not asked for. */
-dp_status scan_build(LakeScan **scan, LakeTable *table, const LakeQuery *query, const Comm *comm);
+/* Local. This rank's blocks first .. end. Consecutive ones: the share depends on the table and the ranks alone. */
+void scan_share(const LakeTable *table, const LakeQuery *query, const Comm *comm, int64_t *first, int64_t *end);
+/* Local. A scan of blocks first .. end of the table; versions are resolved already, or not asked for. */
+dp_status scan_build(LakeScan **scan, LakeTable *table, const LakeQuery *query, int64_t first, int64_t end);
 
 /* Local. Makes block `b` of the table in the slot. */
 dp_status fetch_block(LakeScan *scan, Slot *slot, Codec *codec, int64_t b);

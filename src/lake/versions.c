@@ -104,8 +104,10 @@ static dp_status read_claims(dp_buf *claims, LakeTable *t, Versions *v, int thre
                        .threads = threads};
     LakeScan *scan = NULL;
     const LakeBlock *block;
+    int64_t first, end;
     dp_status st = DP_OK;
-    DP_GO(scan_build(&scan, t, &query, comm));
+    scan_share(t, &query, comm, &first, &end);
+    DP_GO(scan_build(&scan, t, &query, first, end));
     for (;;) {
         DP_GO(lake_next(scan, &block));
         if (!block)

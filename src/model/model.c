@@ -203,6 +203,34 @@ static dp_status must_be_finished(const Model *model)
     return DP_OK;
 }
 
+dp_status model_bins(ModelBins *bins, const Model *model)
+{
+    dp_hash *hash = NULL;
+    dp_status st = DP_OK;
+    *bins = (ModelBins){.n = 0};
+    DP_TRY(must_be_finished(model));
+    if (!model->family->bins)
+        return DP_OK;
+    bins->feature = model->family->bins(model->self, &bins->n);
+    DP_GO(dp_hash_start(&hash));
+    DP_GO(dp_hash_add(hash, "bins 1", 6));
+    DP_GO(dp_hash_add(hash, model->payload.bytes, sizeof model->payload.bytes));
+    DP_GO(dp_hash_end(&hash, &bins->set));
+done:
+    dp_hash_free(&hash);
+    return st;
+}
+
+void model_bin(const Model *model, int k, const float *value, int64_t n, uint8_t *bin)
+{
+    model->family->bin(model->self, k, value, n, bin);
+}
+
+void model_predict_bins(const Model *model, const uint8_t *const *bin, int64_t n, float *score)
+{
+    model->family->predict_bins(model->self, bin, n, score);
+}
+
 dp_status model_facts(ModelFacts *facts, const Model *model)
 {
     DP_TRY(must_be_finished(model));

@@ -65,6 +65,20 @@ void model_predict(const Model *model, const float *x, int64_t n, int64_t stride
 /* Local. The same scores, to the bit, of rows first .. first + n - 1 of columns, value[j] of feature j. Thread-safe, no
  * allocation. */
 void model_predict_columns(const Model *model, const float *const *value, int64_t first, int64_t n, float *score);
+/* Bins of rows: a byte a feature that the model looks at, from which it scores without floats, to the same bits. set:
+ * the digest by which stored ones are known (it covers the whole payload: the borders, and how inputs become features);
+ * feature [n]: their numbers in a row of floats, the model's. n 0: the family has no bins. */
+typedef struct ModelBins {
+    dp_digest set;
+    int n;
+    const int32_t *feature;
+} ModelBins;
+/* Local. Fails USAGE where the model is not finished. */
+dp_status model_bins(ModelBins *bins, const Model *model);
+/* Local. bin [n] of the values [n] of the k-th of those features. Thread-safe, no allocation. */
+void model_bin(const Model *model, int k, const float *value, int64_t n, uint8_t *bin);
+/* Local. model_predict of binned rows: bin[k] [n]. Any bytes are safe. Thread-safe, no allocation. */
+void model_predict_bins(const Model *model, const uint8_t *const *bin, int64_t n, float *score);
 /* Local. Contributions of each input to the margin: phi [n][inputs + 1], the last the expected value. Fails USAGE where
  * the family cannot explain. */
 dp_status model_explain(const Model *model, const float *x, int64_t n, int64_t stride, double *phi);

@@ -92,6 +92,10 @@ typedef struct ModelFamily {
     void (*predict)(const void *self, const float *x, int64_t n, int64_t stride, float *score);
     void (*predict_columns)(const void *self, const float *const *value, int64_t first, int64_t n, float *score);
     dp_status (*explain)(const void *self, const float *x, int64_t n, int64_t stride, double *phi);
+    /* Bins (model.h); all three or none. */
+    const int32_t *(*bins)(const void *self, int *n);
+    void (*bin)(const void *self, int k, const float *value, int64_t n, uint8_t *bin);
+    void (*predict_bins)(const void *self, const uint8_t *const *bin, int64_t n, float *score);
     void (*shape)(const void *self, char out[64]);
     /* Files. save borrows into the arrays; load takes its arrays out of them and knows how many inputs there are. */
     dp_status (*save)(const void *self, ModelArrays *arrays);

@@ -24,7 +24,8 @@ typedef struct Trees {
     TreesScorer *scorer;
 } Trees;
 
-enum { BATCH = 4096 };
+/* Rows scored at a time; features of a model that may have bins. */
+enum { BATCH = 4096, BINNED_MAX = 1024 };
 
 static const CfgSection section = {.path = "model", .rows = trees_rows, .when = "model.family = trees"};
 
@@ -213,6 +214,34 @@ static void family_predict_columns(const void *self, const float *const *value, 
     }
 }
 
+static const int32_t *family_bins(const void *self, int *n)
+{
+    const int32_t *feature = trees_scorer_features(((const Trees *)self)->scorer, n);
+    *n = *n > BINNED_MAX ? 0 : *n;
+    return feature;
+}
+
+static void family_bin(const void *self, int k, const float *value, int64_t n, uint8_t *bin)
+{
+    trees_scorer_bin(((const Trees *)self)->scorer, k, value, n, bin);
+}
+
+static void family_predict_bins(const void *self, const uint8_t *const *bin, int64_t n, float *score)
+{
+    const Trees *trees = self;
+    const uint8_t *at[BINNED_MAX];
+    int features;
+    int64_t margin[BATCH];
+    trees_scorer_features(trees->scorer, &features);
+    for (int64_t i = 0; i < n; i += BATCH) {
+        int64_t rows = n - i < BATCH ? n - i : BATCH;
+        for (int k = 0; k < features; k++)
+            at[k] = bin[k] + i;
+        trees_margins_bins(trees->scorer, at, rows, margin);
+        scores_of(margin, rows, score + i);
+    }
+}
+
 static dp_status family_explain(const void *self, const float *x, int64_t n, int64_t stride, double *phi)
 {
     return trees_contributions(((const Trees *)self)->scorer, x, n, stride, phi);
@@ -344,6 +373,9 @@ const ModelFamily model_trees = {
     .predict = family_predict,
     .predict_columns = family_predict_columns,
     .explain = family_explain,
+    .bins = family_bins,
+    .bin = family_bin,
+    .predict_bins = family_predict_bins,
     .shape = family_shape,
     .save = family_save,
     .load = family_load,

@@ -15,5 +15,7 @@ const dp_help_row score_help[] = {
     {"score-08", "The time zone of the batch is not known on this machine.",
      "Write a name of the IANA time-zone list in data.time_zone, like Asia/Taipei or UTC, or leave it out: then the "
      "site's is taken."},
+    {"score-21", "Bins were asked for of a model that is not scored from bins.",
+     "Leave it: such a model is scored from the table's columns."},
     {NULL, NULL, NULL},
 };

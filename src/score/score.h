@@ -111,6 +111,7 @@ typedef struct ScoreGiven {
 
 typedef struct ScoreResult {
     int64_t rows, blocks; /* of the table */
+    int64_t binned;       /* of the rows: scored from stored bins */
     ScoreGiven given[SCORE_MODELS_MAX];
     int n;                  /* models */
     bool left, interrupted; /* asked to leave */
@@ -131,6 +132,18 @@ typedef struct ScoreJob {
  * published whole under one name that follows from (model payload, table content, as-of, block), so a stopped run goes
  * on and a repeated one adds nothing. The scores table gets one delivery a model at the end. */
 dp_status score_table(ScoreResult *result, const ScoreJob *job, const Comm *comm);
+
+/* ---- bins ---- */
+
+typedef struct ScoreBins {
+    int partitions;
+    int64_t made, bytes; /* partitions that got bins now; bytes of all bins of the model in the snapshot */
+    int features;
+} ScoreBins;
+/* Collective. Stores the bins of the model for every partition of the snapshot that lacks them. score_table then reads
+ * them instead of the columns, to the same scores, where it runs this model alone and without reasons. Fails USAGE
+ * where the model has no bins, DATA where the table does not fit it. */
+dp_status score_bins(ScoreBins *result, LakeTable *table, const Model *model, int threads, const Comm *comm);
 
 extern const dp_help_row score_help[];
 

@@ -3,6 +3,7 @@
  *     options.c    config rows; which rows of a table a batch wants
  *     table.c      the scan, rounds of blocks over ranks, the deliveries
  *     scorer.c     one model at work: a block in, its partition of the scores out
+ *     bins.c       stored bins of a table for one model
  *     sheet.c      the scores table: columns, dictionaries, the name of a delivery
  *     top.c        the riskiest rows, reasons, values for people
  *     evaluate.c   figures of a model
@@ -12,7 +13,8 @@
 
 #include "score/score.h"
 
-enum { SCORE_TOP_REASONS = 5 };
+/* SCORE_BINS_MAX: features of a model that is scored from bins. */
+enum { SCORE_TOP_REASONS = 5, SCORE_BINS_MAX = 1024 };
 
 /* ---- top.c ---- */
 
@@ -86,6 +88,7 @@ typedef struct Scorer {
     const int *columns; /* [inputs] of the table; the encoder's */
     int *place;         /* [inputs] among the columns of the scan */
     int inputs;
+    ModelBins bins;     /* n 0: the model has none */
     LakeWriter *writer; /* NULL when the scores are known */
     Top top;
     /* room for one block */

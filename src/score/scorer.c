@@ -21,6 +21,7 @@ dp_status scorer_build(Scorer *s, const ScoreJob *job, const ScoreModel *use)
     *s = (Scorer){.job = job, .use = *use, .inputs = model_inputs(use->model)->n};
     DP_TRY(sheet_build(&s->sheet, use, (int)job->options->reasons));
     DP_TRY(data_encoder_build(&s->encoder, model_inputs(use->model), lake_schema(job->table), &s->columns));
+    DP_TRY(model_bins(&s->bins, use->model));
     DP_TRY(dp_new(&s->place, (size_t)s->inputs));
     DP_TRY(dp_new(&s->input, (size_t)s->inputs));
     DP_TRY(dp_new(&s->value, (size_t)s->sheet.schema.n));
@@ -60,14 +61,25 @@ static dp_status make_room(Scorer *s, int32_t rows)
 
 /* ---- scores ---- */
 
-/* Local. Threads share the rows in chunks. */
-static void predict(Scorer *s, int32_t rows)
+static void predict_bins(Scorer *s, const uint8_t *const *bin, int64_t first, int64_t n)
 {
-    int64_t chunks = (rows + CHUNK - 1) / CHUNK;
+    const uint8_t *at[SCORE_BINS_MAX];
+    for (int k = 0; k < s->bins.n; k++)
+        at[k] = bin[k] + first;
+    model_predict_bins(s->use.model, at, n, s->score + first);
+}
+
+/* Local. Threads share the rows in chunks. */
+static void predict(Scorer *s, const LakeBlock *block)
+{
+    int64_t rows = block->rows, chunks = (rows + CHUNK - 1) / CHUNK;
 #pragma omp parallel for num_threads(s->job->threads) schedule(dynamic)
     for (int64_t c = 0; c < chunks; c++) {
         int64_t first = c * CHUNK, n = rows - first < CHUNK ? rows - first : CHUNK;
-        model_predict(s->use.model, s->x + first * s->inputs, n, s->inputs, s->score + first);
+        if (block->bin)
+            predict_bins(s, block->bin, first, n);
+        else
+            model_predict(s->use.model, s->x + first * s->inputs, n, s->inputs, s->score + first);
     }
 }
 
@@ -172,8 +184,9 @@ dp_status scorer_take(Scorer *s, const Rows *rows, ScoreGiven *given)
     for (int j = 0; j < s->inputs; j++)
         s->input[j] = block->column[s->place[j]];
     DP_TRY(make_room(s, block->rows));
-    DP_TRY(data_encode(s->encoder, s->input, block->rows, s->x, s->inputs));
-    predict(s, block->rows);
+    if (!block->bin)
+        DP_TRY(data_encode(s->encoder, s->input, block->rows, s->x, s->inputs));
+    predict(s, block);
     if (!before) {
         DP_TRY(explain(s, block->rows));
         DP_TRY(write_rows(s, rows));

@@ -56,6 +56,17 @@ static dp_status build_scorers(Batch *b)
     return DP_OK;
 }
 
+/* Bins stand for the columns of one model. Reasons are given of values, so with reasons the values are read anyway. */
+static bool can_use_bins(const Batch *b, LakeBins *bins)
+{
+    const Scorer *s = &b->scorer[0];
+    if (b->job->n != 1 || s->sheet.reasons > 0 || s->bins.n == 0 || s->bins.n > SCORE_BINS_MAX)
+        return false;
+    int others = b->id >= 0;
+    *bins = (LakeBins){.set = s->bins.set, .n = s->bins.n, .instead = b->n_columns - others};
+    return b->id < 0 || b->id == b->n_columns - 1; /* the id is no input */
+}
+
 static dp_status open_scan(Batch *b)
 {
     const ScoreJob *job = b->job;
@@ -63,11 +74,14 @@ static dp_status open_scan(Batch *b)
     dp_status st = DP_OK;
     if (*job->wanted->where)
         DP_GO_ALL(b->comm, lake_where_parse(&where, lake_schema(job->table), job->wanted->where));
+    LakeBins bins;
     LakeQuery query = {.columns = b->columns,
                        .n_columns = b->n_columns,
                        .where = where.n ? &where : NULL,
                        .as_of = job->wanted->as_of,
                        .threads = job->threads};
+    if (can_use_bins(b, &bins))
+        query.bins = &bins;
     DP_GO(lake_scan(&b->scan, job->table, &query, b->comm));
     b->rows_all = lake_scan_rows(b->scan);
     comm_sum_i64(b->comm, &b->rows_all, 1);
@@ -93,11 +107,20 @@ static dp_status make_room(Batch *b, int32_t rows)
     return DP_OK;
 }
 
+static dp_status add_number(dp_buf *text, int64_t number)
+{
+    char digits[24], *at = digits + sizeof digits;
+    do
+        *--at = (char)('0' + number % 10);
+    while (number /= 10);
+    return dp_buf_add(text, at, (size_t)(digits + sizeof digits - at));
+}
+
 /* The id of a row as text; tables without an id are known by row number. */
 static dp_status add_id(dp_buf *text, const LakeValues *id, const LakeBlock *block, int32_t i)
 {
     if (!id)
-        return dp_buf_print(text, "%lld", (long long)rows_number(block, i));
+        return add_number(text, rows_number(block, i));
     switch (id->type) {
     case LAKE_TEXT:
         return dp_buf_add(text, id->text + id->text_at[i], (size_t)(id->text_at[i + 1] - id->text_at[i]));
@@ -109,7 +132,7 @@ static dp_status add_id(dp_buf *text, const LakeValues *id, const LakeBlock *blo
     case LAKE_NUMBER:
         return dp_buf_print(text, "%.17g", id->number[i]);
     default:
-        return dp_buf_print(text, "%lld", (long long)rows_number(block, i));
+        return add_number(text, rows_number(block, i));
     }
 }
 
@@ -125,6 +148,7 @@ static dp_status score_block(Batch *b, const LakeBlock *block, ScoreResult *resu
     for (int m = 0; m < b->job->n; m++)
         DP_TRY(scorer_take(&b->scorer[m], &rows, &result->given[m]));
     result->rows += block->rows;
+    result->binned += block->bin ? block->rows : 0;
     result->blocks++;
     return DP_OK;
 }
@@ -203,14 +227,15 @@ static dp_status commit(Batch *b, int m, const ScoreResult *result, ScoreGiven *
 
 static void count_all(const Batch *b, ScoreResult *result)
 {
-    int64_t counts[2 + SCORE_MODELS_MAX] = {result->rows, result->blocks};
+    int64_t counts[3 + SCORE_MODELS_MAX] = {result->rows, result->blocks, result->binned};
     for (int m = 0; m < result->n; m++)
-        counts[2 + m] = result->given[m].blocks_before;
-    comm_sum_i64(b->comm, counts, 2 + (size_t)result->n);
+        counts[3 + m] = result->given[m].blocks_before;
+    comm_sum_i64(b->comm, counts, 3 + (size_t)result->n);
     result->rows = counts[0];
     result->blocks = counts[1];
+    result->binned = counts[2];
     for (int m = 0; m < result->n; m++)
-        result->given[m].blocks_before = counts[2 + m];
+        result->given[m].blocks_before = counts[3 + m];
 }
 
 dp_status score_table(ScoreResult *result, const ScoreJob *job, const Comm *comm)
