@@ -10,16 +10,12 @@ parts() { find data/lake -name 'part-*.h5' -printf '%i\n' 2>/dev/null | sort; }
 disturb() { # CODE SIGNAL RANKS
 	rm -rf data
 	ingest "$3" >out 2>"$words" &
-	local pid=$! target ended
+	local pid=$!
 	for _ in $(seq 1000); do
 		[ "$(parts | wc -l)" -lt 2 ] || break
 		sleep 0.01
 	done
-	# `on` runs in a subshell: the program or mpirun is its child
-	target=$(pgrep -P "$pid" | head -1)
-	kill -"$2" "${target:-$pid}" || wrong "$2, $3 ranks: it had ended before it was disturbed"
-	wait "$pid"
-	ended=$?
+	strike "$2" "$pid"
 	[ "$ended" -eq "$1" ] || wrong "$2, $3 ranks: exit $ended, not $1"
 	grep -q "the same command goes on" "$words" || wrong "$2, $3 ranks: not said that it can go on"
 	[ ! -s out ] || wrong "$2, $3 ranks: a table's address on stdout"

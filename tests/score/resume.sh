@@ -30,15 +30,12 @@ grep -q "nothing was added" "$words" || wrong "not said that nothing was added"
 # Disturbed after the first blocks: by kill -9, by USR2 (alone and under mpirun), then gone on with.
 disturb() { # SIGNAL RANKS TABLE
 	score "$2" "$3" >out 2>"$words" &
-	local pid=$! target
+	local pid=$!
 	for _ in $(seq 500); do
 		[ "$(find "data/lake/$3" -name '*.h5' 2>/dev/null | wc -l)" -lt 2 ] || break
 		sleep 0.01
 	done
-	target=$(pgrep -P "$pid" | head -1)
-	kill -"$1" "${target:-$pid}" || wrong "$3: it had ended before it was disturbed"
-	wait "$pid"
-	ended=$?
+	strike "$1" "$pid"
 	[ ! -s out ] || wrong "$3: a disturbed start printed $(cat out)"
 	! "$DIPPER" lake show "$3" >/dev/null 2>&1 || wrong "$3: half a delivery can be seen"
 }

@@ -2,6 +2,7 @@
 #   make_lake [ROWS]     $home: site, lake, runs, models; the current folder, with configs/ beside
 #   on N COMMAND…        the program on N ranks (1: without a launcher)
 #   payload MODEL        digest of a model's payload
+#   strike SIGNAL PID    sends a signal to what `on … &` started
 #   fails CODE COMMAND…  the command must end with that code; its words are in $words
 # shellcheck shell=bash
 set -u
@@ -39,6 +40,15 @@ fails() {
 }
 payload() {
 	"$DIPPER" model show "$1" --json | sed -n 's/.*"payload": "\(.*\)".*/\1/p'
+}
+# Signals the program (or mpirun) below the subshell of `on … &`, and waits; its exit code in $ended.
+strike() { # SIGNAL PID
+	local target
+	target=$(pgrep -P "$2" | head -1)
+	kill -"$1" "${target:-$2}" || wrong "$1: it had ended before it was struck"
+	wait "$2"
+	# shellcheck disable=SC2034  # the tests look at it
+	ended=$?
 }
 make_lake() {
 	[ -x "$DIPPER_BUILD/make-declarations" ] || {

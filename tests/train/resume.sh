@@ -25,17 +25,12 @@ has_checkpoint() {
 	done
 	return 1
 }
-# Sends a signal after the first checkpoint; $ended is the exit code.
+# Sends a signal after the first checkpoint.
 disturb() { # SIGNAL RANKS NAME
 	train "$2" "$3" train.checkpoint=0s >out 2>"$words" &
 	local pid=$!
 	has_checkpoint "$3" || wrong "$3: no checkpoint was made"
-	local target=$pid
-	# `on` runs in a subshell: the program or mpirun is its child
-	target=$(pgrep -P "$pid" | head -1)
-	kill -"$1" "${target:-$pid}"
-	wait "$pid"
-	ended=$?
+	strike "$1" "$pid"
 }
 finish() { # RANKS NAME
 	local model
