@@ -13,6 +13,7 @@ dp_status trees_scorer_build(TreesScorer **scorer, const TreesModel *model, Devi
     *scorer = NULL;
     DP_TRY(dp_new(&s, 1));
     s->device = device;
+    DP_GO(dp_new(&s->shared, 1));
     DP_GO(trees_model_copy(&s->model, model));
     DP_GO(trees_plan_build(&s->arrays, &s->plan, &s->model));
     *scorer = s;
@@ -26,6 +27,9 @@ void trees_scorer_free(TreesScorer **scorer)
 {
     if (!*scorer)
         return;
+    if ((*scorer)->shared)
+        trees_explained_free(&(*scorer)->shared->explained);
+    dp_free(&(*scorer)->shared);
     trees_plan_free(&(*scorer)->arrays);
     trees_model_free(&(*scorer)->model);
     dp_free(scorer);

@@ -13,11 +13,22 @@ typedef struct PlanArrays {
     TreePlanTree *tree;
 } PlanArrays;
 
+/* Contributions, prepared (explain.c). */
+typedef struct TreesExplained TreesExplained;
+void trees_explained_free(TreesExplained **explained);
+
+/* What threads that use a scorer make for each other; changed by atomic operations only. */
+typedef struct TreesShared {
+    TreesExplained *explained; /* NULL: not made yet */
+    bool too_large;            /* it never will be */
+} TreesShared;
+
 struct TreesScorer {
     TreesModel model; /* an own copy */
     const Device *device;
     PlanArrays arrays;
     TreePlan plan;
+    TreesShared *shared;
 };
 
 /* Local. Fills arrays and plan (plan.c). */

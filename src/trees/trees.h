@@ -178,8 +178,9 @@ void trees_scorer_bin(const TreesScorer *scorer, int k, const float *value, int6
  * Nothing behind the n bytes of a column is read. */
 void trees_margins_bins(const TreesScorer *scorer, const uint8_t *const *bin, int64_t n, int64_t *margin);
 /* Local. Exact path-dependent SHAP of the margin, in double: phi [n][F + 1], the last is the expected value; they sum
- * to the margin within 1e-9, and a row gets the same bits in any block. Source: Lundberg, Erion, Lee, arXiv:1802.03888;
- * how: explain.c. */
+ * to the margin within 1e-9, and a row gets the same bits in any block. The first call for many rows lays out tables
+ * (tens of milliseconds; up to 128 MiB), which later calls of any thread use. Source: Lundberg, Erion, Lee,
+ * arXiv:1802.03888; how: explain.c. */
 dp_status trees_contributions(const TreesScorer *scorer, const float *x, int64_t n, int64_t stride, double *phi);
 extern const dp_help_row trees_help[];
 

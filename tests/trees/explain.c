@@ -107,9 +107,15 @@ static void sums_are_margins(TreesGrowth growth, int features, int trees, int de
             sum += phi[(size_t)i * width + f];
         assert_true(fabs(sum - ldexp((double)margin[i], -TREES_LEAF_BITS)) < 1e-9);
     }
-    /* A row alone gets the same bits as in a block. */
-    assert_ok(trees_contributions(scorer, x + (rows - 1) * (features + 3), 1, features + 3, alone));
-    assert_memory_equal(alone, phi + (size_t)(rows - 1) * width, width * sizeof *alone);
+    /* A row alone gets the same bits as in a block: with the scorer's table and without one. */
+    for (int fresh = 0; fresh < 2; fresh++) {
+        if (fresh) {
+            trees_scorer_free(&scorer);
+            assert_ok(trees_scorer_build(&scorer, &m, NULL));
+        }
+        assert_ok(trees_contributions(scorer, x + (rows - 1) * (features + 3), 1, features + 3, alone));
+        assert_memory_equal(alone, phi + (size_t)(rows - 1) * width, width * sizeof *alone);
+    }
     trees_scorer_free(&scorer);
     dp_free(&margin);
     dp_free(&phi);
@@ -123,6 +129,9 @@ static void they_sum_to_the_margin(void **state)
     (void)state;
     for (int growth = 0; growth < 2; growth++) {
         sums_are_margins((TreesGrowth)growth, 32, 200, 6, 300);
+        sums_are_margins((TreesGrowth)growth, 9, 20, 7, 200);
+        sums_are_margins((TreesGrowth)growth, 5, 20, 2, 200);
+        sums_are_margins((TreesGrowth)growth, 30, 4, 8, 70);
         sums_are_margins((TreesGrowth)growth, 12, 5, 9, 40);
         sums_are_margins((TreesGrowth)growth, 20, 1, 12, 3);
         sums_are_margins((TreesGrowth)growth, 4, 3, 0, 3);
