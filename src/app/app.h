@@ -140,7 +140,7 @@ const char *app_device_name(const JobOptions *job);
 
 /* Where things lie on this machine. */
 typedef struct Place {
-    char lake[1024], runs[1024], models[1024], inbox[1024], time_zone[128];
+    char lake[1024], runs[1024], models[1024], inbox[1024], scratch[1024], time_zone[128];
 } Place;
 
 struct App {

@@ -105,6 +105,7 @@ dp_status app_place(App *app, Place *place)
             snprintf(place->runs, sizeof place->runs, "%s", site.runs);
             snprintf(place->models, sizeof place->models, "%s", site.models);
             snprintf(place->inbox, sizeof place->inbox, "%s", site.inbox);
+            snprintf(place->scratch, sizeof place->scratch, "%s", site.scratch);
             snprintf(place->time_zone, sizeof place->time_zone, "%s", site.time_zone);
         }
         site_free(&site);

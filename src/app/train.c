@@ -255,6 +255,7 @@ static dp_status train_and_offer(Training *t)
     app_say_start(t->app, t->c.head.name, t->run, t->c.threads, device_describe(t->device), "");
     DP_TRY(read_data(t));
     DP_TRY_ALL(t->comm, model_build(&t->model, t->c.config, (uint64_t)t->c.train.seed, t->device));
+    model_limit(t->model, &(ModelLimits){.memory = t->c.job.memory, .scratch = t->place.scratch});
     DP_TRY(train_run(&t->end, t->model, t->data, &t->c.train, t->run, t->comm));
     if (t->end.outcome != TRAIN_DONE && t->end.outcome != TRAIN_STOPPED)
         return say_left(t);

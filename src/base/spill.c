@@ -10,11 +10,12 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/publish.h"
 
 static dp_status failed(const char *what, const char *folder, size_t bytes, int err)
 {
-    return dp_fail(dp_status_of_errno(err, DP_ERR_CREATE), "base-20", "cannot %s a file of %zu MiB in %s: %s", what,
-                   bytes >> 20, folder, strerror(err));
+    return dp_fail(dp_status_of_errno(err, DP_ERR_CREATE), "base-20", "cannot %s a file of %zu KiB in %s: %s", what,
+                   bytes >> 10, folder, strerror(err));
 }
 
 static dp_status map_file(dp_spill *spill, int file, size_t bytes, const char *folder)
@@ -41,6 +42,7 @@ dp_status dp_spill_open(dp_spill *spill, size_t bytes, const char *folder)
     }
     if (snprintf(path, sizeof path, "%s/.spill.XXXXXX", folder) >= (int)sizeof path)
         return failed("name", folder, bytes, ENAMETOOLONG);
+    DP_TRY(dp_make_folders(folder));
     int file = mkstemp(path);
     if (file < 0)
         return failed("make", folder, bytes, errno);

@@ -18,8 +18,8 @@ typedef struct dp_spill {
     bool in_file;
 } dp_spill;
 
-/* Local. folder NULL: plain memory. Fails CREATE where no file can be made in the folder, IO where the disk has no room
- * for it, AGAIN. */
+/* Local. folder NULL: plain memory; else it is made if it is not there. Fails CREATE where no file can be made in it,
+ * IO where the disk has no room for it, AGAIN. */
 dp_status dp_spill_open(dp_spill *spill, size_t bytes, const char *folder);
 /* Local. Takes {0}, is safe twice. */
 void dp_spill_close(dp_spill *spill);

@@ -68,6 +68,17 @@ void model_free(Model **model)
     dp_free(model);
 }
 
+void model_limit(Model *model, const ModelLimits *limits)
+{
+    if (model->family->limit)
+        model->family->limit(model->self, limits);
+}
+
+int64_t model_memory_need(const Model *model, const Data *data, int ranks)
+{
+    return model->family->need ? model->family->need(model->self, data, ranks) : 0;
+}
+
 dp_status model_begin(Model *model, Data *data, const Comm *comm)
 {
     model->data = data;

@@ -28,6 +28,16 @@ extern const size_t model_sections_n;
 /* Local. A new model of the family that the config names. The device is borrowed. */
 dp_status model_build(Model **model, const Config *config, uint64_t seed, Device *device);
 void model_free(Model **model);
+/* What learning may take of this rank. The model does not depend on it. */
+typedef struct ModelLimits {
+    int64_t memory;      /* bytes, of all that the process holds; 0: no limit */
+    const char *scratch; /* folder for what passes it, made when needed; borrowed until model_finish; NULL: none */
+} ModelLimits;
+/* Local. Before model_begin; not called: no limit. */
+void model_limit(Model *model, const ModelLimits *limits);
+/* Local. Bytes of memory that learning from the data takes of this rank when nothing limits it, beside what the process
+ * holds already; 0 where the family cannot say. ranks: of the job. */
+int64_t model_memory_need(const Model *model, const Data *data, int ranks);
 /* Collective. Prepares learning from the data (borrowed until the model is freed or model_finish). */
 dp_status model_begin(Model *model, Data *data, const Comm *comm);
 /* Collective. One step (a tree, a batch). *more is false when there is nothing left to learn. */

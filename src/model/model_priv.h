@@ -79,6 +79,9 @@ typedef struct ModelFamily {
     /* ready: where what begin prepares of the data is taken from, and put back at the end; drop frees it. */
     void (*keep_ready)(void *self, void **ready);
     void (*drop_ready)(void **ready);
+    /* Both may be NULL: a family that takes what it takes. */
+    void (*limit)(void *self, const ModelLimits *limits);
+    int64_t (*need)(const void *self, const Data *data, int ranks);
     dp_status (*begin)(void *self, Data *data, const Comm *comm);
     dp_status (*step)(void *self, bool *more, const Comm *comm);
     int64_t (*steps)(const void *self);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/spill.h"
+
 /* The matrix of data that stays the same, between two models. */
 typedef struct Ready {
     TreesMatrix *matrix;
@@ -15,6 +17,7 @@ typedef struct Trees {
     TreesOptions options;
     uint64_t seed;
     Device *device;
+    ModelLimits limits;
     TreesMatrix *matrix;
     void **ready; /* a Ready; NULL: nothing is kept */
     TreesTraining *training;
@@ -83,25 +86,48 @@ static dp_status family_build(void **self, const Config *config, uint64_t seed, 
 
 /* ---- learning ---- */
 
-/* One column of floats at a time is in memory, never the table. */
+static void family_limit(void *self, const ModelLimits *limits)
+{
+    ((Trees *)self)->limits = *limits;
+}
+
+static int64_t family_need(const void *self, const Data *data, int ranks)
+{
+    const Trees *trees = self;
+    TreesNeed need = trees_memory_need(data_rows_n(data), data_features_n(data), &trees->options, ranks);
+    return need.rows + need.levels;
+}
+
+/* What the process holds already is not for learning; the limit's last sixteenth is always. */
+static TreesLimits limits_now(const Trees *trees)
+{
+    int64_t most = trees->limits.memory, left = most - dp_memory_now();
+    return (TreesLimits){.memory = left > most / 16 ? left : most / 16, .scratch = trees->limits.scratch};
+}
+
+/* One column of floats at a time is in memory, never the table; in a file too where the matrix is. */
 static dp_status fill_matrix(Trees *trees, Data *data, const Comm *comm)
 {
     dp_status st = DP_OK;
-    float *values = NULL;
+    dp_spill values = {0};
     uint8_t *use = NULL;
     int features = data_features_n(data);
     size_t rows = (size_t)trees->rows;
-    DP_GO_ALL(comm, dp_new(&values, rows));
+    TreesLimits limits = limits_now(trees);
     DP_GO_ALL(comm, dp_new(&use, rows));
-    DP_GO_ALL(comm, trees_matrix_build(&trees->matrix, trees->rows, features, (int)trees->options.bins, trees->device));
+    DP_GO_ALL(comm, trees_matrix_build_within(&trees->matrix, trees->rows, features, (int)trees->options.bins,
+                                              trees->device, &limits));
+    DP_GO_ALL(comm, dp_spill_open(&values, rows * sizeof(float),
+                                  trees_matrix_in_files(trees->matrix) ? limits.scratch : NULL));
     for (size_t i = 0; i < rows; i++)
         use[i] = trees->part[i] == DATA_TRAIN;
     for (int j = 0; j < features; j++) {
-        DP_GO(data_feature(data, j, values, comm));
-        DP_GO(trees_matrix_set(trees->matrix, j, values, use, comm));
+        DP_GO(data_feature(data, j, values.data, comm));
+        DP_GO(trees_matrix_set(trees->matrix, j, values.data, use, comm));
+        dp_spill_rest(&values, 0, values.bytes);
     }
 done:
-    dp_free(&values);
+    dp_spill_close(&values);
     dp_free(&use);
     return st;
 }
@@ -361,6 +387,8 @@ const ModelFamily model_trees = {
     .free = family_free,
     .keep_ready = family_keep_ready,
     .drop_ready = drop_ready,
+    .limit = family_limit,
+    .need = family_need,
     .begin = family_begin,
     .step = family_step,
     .steps = family_steps,

@@ -5,7 +5,7 @@
 /* Where arrays of a number a row lie: a folder, or NULL for memory. */
 static const char *folder_of(const TreesMatrix *m)
 {
-    return trees_in_files(m) ? m->limits.scratch : NULL;
+    return trees_matrix_in_files(m) ? m->limits.scratch : NULL;
 }
 
 dp_status trees_matrix_build_within(TreesMatrix **matrix, int64_t rows, int features, int bins, Device *device,

@@ -39,7 +39,7 @@ TreesNeed trees_memory_need(int64_t rows, int features, const TreesOptions *opti
                        .levels = cells < (double)LEVELS_MOST ? (int64_t)cells : LEVELS_MOST};
 }
 
-bool trees_in_files(const TreesMatrix *m)
+bool trees_matrix_in_files(const TreesMatrix *m)
 {
     return m->limits.scratch && m->limits.memory > 0 &&
            m->n * trees_row_bytes(m->features) > m->limits.memory - m->limits.memory / LIMIT_PARTS;
@@ -48,7 +48,7 @@ bool trees_in_files(const TreesMatrix *m)
 int64_t trees_rows_at_once(const TreesMatrix *m, int64_t bytes)
 {
     int64_t rows = m->limits.memory / LIMIT_PARTS / device_threads(m->device) / bytes;
-    if (!trees_in_files(m))
+    if (!trees_matrix_in_files(m))
         return INT32_MAX;
     return rows > 4096 ? rows : 4096;
 }
@@ -75,7 +75,7 @@ dp_status trees_rows_take(TreesTraining *t)
     const size_t n = (size_t)m->n, padded = n + TREE_PAD, outputs = (size_t)t->model.outputs;
     size_t bytes, at = 0;
     DP_TRY(dp_bytes_of(&bytes, padded, (size_t)trees_training_row_bytes(t)));
-    DP_TRY(dp_spill_open(&t->memory, bytes + 9 * 64, trees_in_files(m) ? m->limits.scratch : NULL));
+    DP_TRY(dp_spill_open(&t->memory, bytes + 9 * 64, trees_matrix_in_files(m) ? m->limits.scratch : NULL));
     t->block = cut_off(t, &at, n * (size_t)m->features + TREE_PAD);
     t->margin = t->margins = cut_off(t, &at, n * outputs * sizeof *t->margins);
     if (t->objective->gradients) {

@@ -122,7 +122,7 @@ static int shards_of(const TreesTraining *t)
     const int threads = device_threads(m->device);
     const int64_t per_node = 2 * (int64_t)sizeof(TreeSegment) << (t->options.depth - 1);
     int64_t shards = m->n / 1024 + 1 < threads ? m->n / 1024 + 1 : threads, more, most;
-    if (trees_in_files(m)) {
+    if (trees_matrix_in_files(m)) {
         more = m->n / trees_rows_at_once(m, trees_training_row_bytes(t)) + 1;
         most = m->limits.memory / 8 / per_node;
         more = more < most ? more : most;

@@ -113,6 +113,8 @@ dp_status trees_matrix_build(TreesMatrix **matrix, int64_t rows, int features, i
  * does not take the arrays. */
 dp_status trees_matrix_build_within(TreesMatrix **matrix, int64_t rows, int features, int bins, Device *device,
                                     const TreesLimits *limits);
+/* Local. Do its arrays lie in files? */
+bool trees_matrix_in_files(const TreesMatrix *matrix);
 void trees_matrix_free(TreesMatrix **matrix);
 /* Collective. Feature f: borders from the values of rows with use[i] != 0 (use NULL: all) over all ranks (exact
  * equal-count borders; each distinct value its own bin where there are fewer than bins - 1), then all rows binned.

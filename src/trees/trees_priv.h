@@ -52,9 +52,7 @@ struct TreesMatrix {
     TreesKeys keys;
 };
 
-/* rows.c. Local. Do arrays of a number a row lie in files, and how many rows of `bytes` each may one thread have in
- * memory at once? INT32_MAX in memory. */
-bool trees_in_files(const TreesMatrix *matrix);
+/* rows.c. Local. How many rows of `bytes` each may one thread have in memory at once? INT32_MAX without files. */
 int64_t trees_row_bytes(int features);
 int64_t trees_rows_at_once(const TreesMatrix *matrix, int64_t bytes);
 /* Local. Bytes of histograms that a level may take. */

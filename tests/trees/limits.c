@@ -192,10 +192,10 @@ static void what_cannot_be_is_said(void **state)
     (void)state;
     TreesMatrix *matrix = NULL;
     Device *device = NULL;
-    TreesLimits nowhere = {.memory = 1000, .scratch = "/nowhere/at/all"};
+    TreesLimits nowhere = {.memory = 1000, .scratch = "/dev/null/below"};
     assert_ok(device_open(&device, "cpu", 0, 1));
-    assert_int_equal(trees_matrix_build_within(&matrix, 1000, 4, 16, device, &nowhere), DP_ERR_NO_INPUT);
-    assert_string_equal(dp_error_last()->id, "base-20");
+    assert_int_equal(trees_matrix_build_within(&matrix, 1000, 4, 16, device, &nowhere), DP_ERR_CREATE);
+    assert_string_equal(dp_error_last()->id, "base-09");
     assert_null(matrix);
     device_close(&device);
     /* less memory than two nodes' histograms */
