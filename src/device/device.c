@@ -23,7 +23,7 @@ enum { WHY_SIZE = 128 };
  * loader looks. */
 static void *open_library(void)
 {
-    static const char *const places[] = {"%s/libdipper_cuda.so", "%s/../lib/libdipper_cuda.so",
+    static const char *const places[] = {"%s/libdipper_cuda.so", "%s/../" DIPPER_LIBDIR "/libdipper_cuda.so",
                                          "%s/../libdipper_cuda.so"};
     const char *asked = getenv("DIPPER_CUDA_PLUGIN");
     char folder[3072], path[4096];
