@@ -33,5 +33,7 @@ const dp_help_row app_help[] = {
     {"app-16", "No file was given, and no file of the site's inbox has a name like from.files of the config.",
      "Name the files after the config, put them into the inbox, or correct from.files."},
     {"app-17", "Two names in models.use mean the same version of a model.", "Leave one of them out."},
+    {"app-18", "A config cannot be judged on folds like this.",
+     "Folds need test rows: split.test as months, days or dates, or a split by shares; at most 32 metrics."},
     {NULL, NULL, NULL},
 };

@@ -61,11 +61,14 @@ const Command app_commands[] = {
      .run = app_tune},
     {.name = "evaluate",
      .group = "work",
-     .usage = "CONFIG MODEL [key=value ...]",
+     .usage = "CONFIG [MODEL] [key=value ...]",
      .about = "figures of a model on a part of the data",
-     .more = "Splits the data as CONFIG says and prints each metric of its evaluate section with a 95 % interval, for "
-             "all rows and by slice. --against compares with another model on the same rows. "
-             "part: the rows of train, valid or test (evaluate.part).",
+     .more =
+         "Splits the data as CONFIG says and prints each metric of its evaluate section with a 95 % interval, for "
+         "all rows and by slice. --against compares with another model on the same rows. "
+         "part: the rows of train, valid or test (evaluate.part). Without MODEL and with split.folds=5 the config "
+         "itself is judged: a model is trained on each fold (by time each ends earlier than the one before), its test "
+         "figures are printed with mean and standard error; no version is made.",
      .examples = {"dipper evaluate configs/risk.yaml risk:1", "dipper evaluate configs/risk.yaml risk:1 --json"},
      .words = 2,
      .flags = APP_JSON | APP_AGAINST,

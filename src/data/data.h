@@ -32,6 +32,12 @@ typedef struct SplitOptions {
     CfgList apart;      /* columns whose tuple must not stand in two parts: rows of valid whose tuple stands in train,
                            and of test whose tuple stands in train or valid, are left out, and one row a tuple stays
                            there (the earliest). With shares tuples stay together instead, and none is left out */
+    int64_t folds;      /* how many times the split is repeated for judging a way of learning; 0: once */
+    /* Not from the config: 0: the split as it is written; 1 .. folds: a fold of it. By time fold 1 is the split itself,
+     * each further one has its valid and test earlier by the length of test (valid, without test) and a train that
+     * begins where it always does: rolling origin, growing window. By shares fold k takes the k-th part of all rows (or
+     * apart tuples) as test and shares the others out to train and valid. */
+    int64_t fold;
 } SplitOptions;
 /* Section "model.categories". */
 typedef struct EncodeOptions {

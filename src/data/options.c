@@ -19,6 +19,8 @@ const CfgRow split_rows[] = {
      .help = "a column that says train, valid or test, in place of the three"},
     {"apart", CFG_LIST, CFG_AT(SplitOptions, apart), .def = "",
      .help = "columns whose tuple must not stand in two parts"},
+    {"folds", CFG_INT, CFG_AT(SplitOptions, folds), .min = 0, .max = 100, .def = "0",
+     .help = "judge on so many splits, each earlier than the one before, or other shares; 0: on one"},
     {.key = NULL}};
 
 const CfgRow encode_rows[] = {{"prior_weight", CFG_REAL, CFG_AT(EncodeOptions, prior_weight), .min = 0.001, .max = 1e6,

@@ -54,6 +54,9 @@ dp_status split_check(const SplitOptions *split, const LakeSchema *schema)
 {
     Way way = way_of_split(split);
     double shares = 0;
+    if (split->column && split->folds > 1)
+        return dp_fail(DP_ERR_CONFIG, "data-01",
+                       "split.column says the part of every row, so there are no other folds; take split.folds out");
     if (split->column) {
         for (int p = 0; p < 3; p++)
             if (part_of(split, p)->kind != CFG_PART_NONE)
@@ -100,6 +103,32 @@ static int64_t count_back(int64_t end, const CfgPart *part)
     }
 }
 
+/* The part by whose length folds go back. */
+static const CfgPart *stride_of(const SplitOptions *split)
+{
+    return split->test.kind != CFG_PART_NONE ? &split->test : &split->valid;
+}
+
+/* Valid and test of a later fold end earlier; train then ends where valid begins, and begins where it always does. */
+static void roll_back(Window window[3], const SplitOptions *split)
+{
+    const CfgPart *stride = stride_of(split);
+    bool dates = stride->kind == CFG_PART_DATES;
+    int64_t length = dates ? stride->to + 1 - stride->from : 0, end = window[DATA_TEST].to, begin = window[0].from;
+    for (int64_t k = 1; k < split->fold; k++)
+        end = count_back(end, stride);
+    for (int p = DATA_TEST; p >= DATA_TRAIN; p--) {
+        const CfgPart *part = part_of(split, p);
+        if (dates)
+            window[p] =
+                (Window){window[p].from - (split->fold - 1) * length, window[p].to - (split->fold - 1) * length};
+        else
+            window[p] = (Window){count_back(end, part), end};
+        end = window[p].from;
+    }
+    window[DATA_TRAIN].from = begin;
+}
+
 /* Months and days are whole ones: the newest part ends with the day of the latest row. */
 static void windows_of(Window window[3], const SplitOptions *split, int64_t latest)
 {
@@ -113,6 +142,8 @@ static void windows_of(Window window[3], const SplitOptions *split, int64_t late
             window[p] = (Window){count_back(end, part), end};
         end = window[p].from;
     }
+    if (split->fold > 1)
+        roll_back(window, split);
 }
 
 static void split_by_time(DataRows *rows, const SplitOptions *split, char windows[3][80], const Comm *comm)
@@ -140,6 +171,16 @@ static void split_by_time(DataRows *rows, const SplitOptions *split, char window
 
 /* ---- shares ---- */
 
+/* Fold k has the k-th part of the hashes as test; a hash of its own shares the others out. */
+static uint8_t part_in_fold(uint64_t identity, double u, const SplitOptions *split)
+{
+    double train = split->train.share, valid = split->valid.share;
+    if (u * (double)split->folds >= (double)(split->fold - 1) && u * (double)split->folds < (double)split->fold)
+        return DATA_TEST;
+    double other = (double)(dp_hash64(&identity, sizeof identity, 0x5712) >> 11) * 0x1p-53;
+    return other * (train + valid) < valid ? DATA_VALID : DATA_TRAIN;
+}
+
 /* By hash of the apart tuple, so that its rows stay together, or of the row's identity. The training seed has no part
  * in it: a row of test stays one in the next training. */
 static void split_by_share(DataRows *rows, const SplitOptions *split)
@@ -147,7 +188,7 @@ static void split_by_share(DataRows *rows, const SplitOptions *split)
     for (int64_t i = 0; i < rows->n; i++) {
         uint64_t identity = rows->tuple ? rows->tuple[i].low : rows->row[i];
         double u = (double)(dp_hash64(&identity, sizeof identity, 0x5711) >> 11) * 0x1p-53, sum = 0;
-        rows->part[i] = DATA_NONE;
+        rows->part[i] = split->fold > 0 ? part_in_fold(identity, u, split) : DATA_NONE;
         for (int p = 0; p < 3 && rows->part[i] == DATA_NONE; p++) {
             sum += part_of(split, p)->share;
             /* Shares of 1 together leave no row out, whatever their binary fractions sum to. */

@@ -14,7 +14,10 @@ enum { RESULT_MAX = 1 << 16, PATH = 4096 };
 
 void tune_unit_name(char *out, const TuneUnit *unit)
 {
-    snprintf(out, 64, "trial-%d", unit->trial);
+    if (unit->fold > 0)
+        snprintf(out, 64, "trial-%d-fold-%d", unit->trial, unit->fold);
+    else
+        snprintf(out, 64, "trial-%d", unit->trial);
 }
 
 static void result_name(char *out, const TuneUnit *unit)
@@ -65,9 +68,9 @@ dp_status tune_result_write(const TuneResult *result, const Run *part, const Tun
     if (isfinite(result->value))
         snprintf(value, sizeof value, "%.17g", result->value);
     snprintf(line, sizeof line,
-             "{\"trial\":%d,\"round\":%d,\"value\":%s,\"steps\":%lld,\"best_step\":%lld,\"seconds\":%.3f,"
+             "{\"trial\":%d,\"fold\":%d,\"round\":%d,\"value\":%s,\"steps\":%lld,\"best_step\":%lld,\"seconds\":%.3f,"
              "\"stopped\":%s}\n",
-             unit->trial, unit->round, value, (long long)result->steps, (long long)result->best_step, result->seconds,
-             result->stopped ? "true" : "false");
+             unit->trial, unit->fold, unit->round, value, (long long)result->steps, (long long)result->best_step,
+             result->seconds, result->stopped ? "true" : "false");
     return dp_publish_bytes(run_facts(part).folder, name, line, strlen(line), DP_PUBLISH_REPLACE, NULL);
 }

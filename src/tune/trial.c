@@ -34,12 +34,13 @@ void tune_bench_free(TuneBench *bench)
 /* The data of this trial: that of the one before, or opened anew. */
 static dp_status need_data(TuneBench *bench, const Sections *s, const TuneTrial *trial)
 {
-    if (bench->data && strcmp(bench->of, trial->data) == 0)
+    if (bench->data && strcmp(bench->of, trial->data) == 0 && bench->fold == s->split.fold)
         return DP_OK;
     tune_bench_free(bench);
     DP_TRY(data_open(&bench->data, bench->job->table, &s->data, &s->split, &s->encode, (uint64_t)s->train.seed,
                      bench->job->threads, bench->comm));
     DP_TRY_ALL(bench->comm, dp_copy_text(&bench->of, trial->data));
+    bench->fold = (int)s->split.fold;
     if (data_facts(bench->data).rows[DATA_VALID] == 0)
         return dp_fail(DP_ERR_CONFIG, "tune-03", "split.valid has no rows, and trials are judged by them");
     return DP_OK;
@@ -79,6 +80,7 @@ dp_status tune_try(TuneResult *result, TrainOutcome *outcome, TuneBench *bench, 
         goto done;
     }
     DP_GO(st);
+    sections.split.fold = unit->fold;
     DP_GO(need_data(bench, &sections, trial));
     model_keep_ready(model, &bench->ready);
     sections.train.pause_at = steps_of(unit->share, model_steps_max(model), sections.train.every);

@@ -24,7 +24,9 @@ typedef struct Search {
     TuneResult *result;
     bool *said;
     int n, round, rounds;
-    TuneResult *of_trial; /* [space.n_trials] the last known of each */
+    int folds;            /* units of a trial in a round */
+    TuneResult *of_trial; /* [space.n_trials] the last of each: value and steps are means of its folds */
+    double *error;        /* [space.n_trials] standard error of the mean; NaN: one fold */
     int *round_of;        /* [space.n_trials] its round; -1: none */
     TuneOutcome outcome;
 } Search;
@@ -38,6 +40,7 @@ static void search_free(Search *s)
     dp_free(&s->result);
     dp_free(&s->said);
     dp_free(&s->of_trial);
+    dp_free(&s->error);
     dp_free(&s->round_of);
 }
 
@@ -45,17 +48,22 @@ static void search_free(Search *s)
 
 static dp_status bind_options(Search *s)
 {
-    static const CfgSection tune = {.path = "tune", .rows = tune_rows}, train = {.path = "train", .rows = train_rows};
+    static const CfgSection tune = {.path = "tune", .rows = tune_rows}, train = {.path = "train", .rows = train_rows},
+                            split = {.path = "split", .rows = split_rows};
     TrainOptions training;
+    SplitOptions parts;
     const Config *config = s->job->config;
     DP_TRY(config_bind(config, &tune, &s->options));
     DP_TRY(config_bind(config, &train, &training));
+    DP_TRY(config_bind(config, &split, &parts));
     DP_TRY(metric_parse(&s->metric, training.stop_metric));
+    s->folds = parts.folds > 1 ? (int)parts.folds : 1;
     DP_TRY(tune_space_build(&s->space, config, &s->options));
-    size_t trials = (size_t)s->space.n_trials;
-    DP_TRY(dp_new(&s->unit, trials));
-    DP_TRY(dp_new(&s->result, trials));
-    DP_TRY(dp_new(&s->said, trials));
+    size_t trials = (size_t)s->space.n_trials, units = trials * (size_t)s->folds;
+    DP_TRY(dp_new(&s->unit, units));
+    DP_TRY(dp_new(&s->result, units));
+    DP_TRY(dp_new(&s->said, units));
+    DP_TRY(dp_new(&s->error, trials));
     DP_TRY(dp_new(&s->of_trial, trials));
     DP_TRY(dp_new(&s->round_of, trials));
     for (size_t t = 0; t < trials; t++) {
@@ -145,14 +153,18 @@ static dp_status list_units(Search *s, int round)
         wanted = ceil(wanted / (double)s->options.cut);
     s->n = 0;
     s->round = round;
-    for (int i = 0; i < s->space.n_trials && s->n < (int)wanted; i++) {
-        int t = round == 0 ? i : order[i];
-        if (round > 0 && (s->round_of[t] != round - 1 || isnan(s->of_trial[t].value)))
-            continue;
-        s->said[s->n] = false;
-        s->result[s->n] = (TuneResult){.value = NAN};
-        s->unit[s->n++] = (TuneUnit){.trial = t, .round = round, .share = share};
-    }
+    /* Fold by fold, so that a group reads and bins the data of one fold, then of the next. */
+    for (int fold = 0; fold < s->folds; fold++)
+        for (int i = 0, listed = 0; i < s->space.n_trials && listed < (int)wanted; i++) {
+            int t = round == 0 ? i : order[i];
+            if (round > 0 && (s->round_of[t] != round - 1 || isnan(s->of_trial[t].value)))
+                continue;
+            listed++;
+            s->said[s->n] = false;
+            s->result[s->n] = (TuneResult){.value = NAN};
+            s->unit[s->n++] =
+                (TuneUnit){.trial = t, .fold = s->folds > 1 ? fold + 1 : 0, .round = round, .share = share};
+        }
     dp_free(&order);
     return DP_OK;
 }
@@ -167,7 +179,7 @@ static void print_values(char *out, size_t room, const TuneTrial *trial)
 
 static void say_result(Search *s, int i)
 {
-    char label[16], values[512], figure[32] = "none";
+    char label[16], values[512], fold[24] = "", figure[32] = "none";
     const TuneResult *r = &s->result[i];
     if (!r->known || s->said[i])
         return;
@@ -175,9 +187,11 @@ static void say_result(Search *s, int i)
     if (!isnan(r->value))
         snprintf(figure, sizeof figure, "%.4f", r->value);
     print_values(values, sizeof values, &s->space.trials[s->unit[i].trial]);
+    if (s->unit[i].fold > 0)
+        snprintf(fold, sizeof fold, "fold %d   ", s->unit[i].fold);
     snprintf(label, sizeof label, "%7d", s->unit[i].trial);
-    dp_say(comm_log(s->world), DP_INFO, label, "%5d%8lld%20s%9.1f   %s", s->unit[i].round + 1, (long long)r->steps,
-           figure, r->seconds, values);
+    dp_say(comm_log(s->world), DP_INFO, label, "%5d%8lld%20s%9.1f   %s%s", s->unit[i].round + 1, (long long)r->steps,
+           figure, r->seconds, fold, values);
 }
 
 /* Rank 0 of the world: what all groups have found so far. */
@@ -210,12 +224,18 @@ static dp_status decide(Search *s, int i, Next *next)
     return DP_OK;
 }
 
-/* A trial that needs no more steps has the figure of the round before. */
-static bool is_through(const Search *s, int i, TuneResult *result)
+/* Local. A unit that needs no more steps has the figure of the round before; else *result is empty. */
+static dp_status take_over(const Search *s, int i, TuneResult *result)
 {
-    *result = s->of_trial[s->unit[i].trial];
+    TuneUnit before = s->unit[i];
+    *result = (TuneResult){0};
+    if (before.round-- == 0 || comm_rank(s->group) != 0)
+        return DP_OK;
+    DP_TRY(tune_result_read(result, s->job->run, &before));
     result->seconds = 0;
-    return s->unit[i].round > 0 && result->stopped;
+    if (!result->stopped)
+        *result = (TuneResult){0};
+    return DP_OK;
 }
 
 static dp_status try_unit(Search *s, int i, TrainOutcome *outcome)
@@ -231,7 +251,9 @@ static dp_status try_unit(Search *s, int i, TrainOutcome *outcome)
     if (!part)
         return DP_OK;           /* another group has it */
     DP_GO(decide(s, i, &next)); /* it may have been done since */
-    if (next == NEXT_TAKE && !is_through(s, i, &result))
+    DP_GO_ALL(s->group, take_over(s, i, &result));
+    comm_share(s->group, &result, sizeof result, 0);
+    if (next == NEXT_TAKE && !result.known)
         DP_GO(tune_try(&result, outcome, &s->bench, &s->space.trials[unit->trial], unit, part));
     if (next == NEXT_TAKE && result.known)
         DP_GO_ALL(s->group, comm_rank(s->group) == 0 ? tune_result_write(&result, part, unit) : DP_OK);
@@ -277,6 +299,30 @@ static dp_status work_or_stop_all(Search *s)
     return dp_fail_as(&why);
 }
 
+/* The figure of a trial: the mean of its folds, once all are there. Unit k of fold 0 is its first. */
+static void take_mean(Search *s, int first, int round)
+{
+    int t = s->unit[first].trial, stride = s->n / s->folds;
+    TuneResult mean = {.known = true};
+    double squares = 0, steps = 0, best = 0;
+    for (int k = first; k < s->n; k += stride) {
+        const TuneResult *r = &s->result[k];
+        if (!r->known)
+            return;
+        mean.value += r->value / s->folds;
+        mean.seconds += r->seconds;
+        steps += (double)r->steps / s->folds;
+        best += (double)r->best_step / s->folds;
+    }
+    for (int k = first; k < s->n; k += stride)
+        squares += (s->result[k].value - mean.value) * (s->result[k].value - mean.value);
+    mean.steps = llround(steps);
+    mean.best_step = llround(best);
+    s->of_trial[t] = mean;
+    s->error[t] = s->folds > 1 ? sqrt(squares / (s->folds - 1) / s->folds) : NAN;
+    s->round_of[t] = round;
+}
+
 static void agree_on_leaving(Search *s)
 {
     int64_t outcome = s->outcome;
@@ -295,11 +341,8 @@ static dp_status run_round(Search *s, int round)
     agree_on_leaving(s);
     DP_TRY_ALL(s->world, look_and_say(s));
     comm_share(s->world, s->result, (size_t)s->n * sizeof *s->result, 0);
-    for (int i = 0; i < s->n; i++)
-        if (s->result[i].known) {
-            s->of_trial[s->unit[i].trial] = s->result[i];
-            s->round_of[s->unit[i].trial] = round;
-        }
+    for (int i = 0; i < s->n / s->folds; i++)
+        take_mean(s, i, round);
     return DP_OK;
 }
 
@@ -323,6 +366,8 @@ static dp_status print_trial(dp_buf *out, const Search *s, int t)
     DP_TRY(dp_buf_print(out, "{\"trial\":%d,\"round\":%d,\"metric\":\"%s\",\"value\":", t, s->round_of[t] + 1,
                         s->metric.name));
     DP_TRY(isfinite(r->value) ? dp_buf_print(out, "%.17g", r->value) : dp_buf_text(out, "null"));
+    if (isfinite(s->error[t]))
+        DP_TRY(dp_buf_print(out, ",\"error\":%.17g,\"folds\":%d", s->error[t], s->folds));
     DP_TRY(dp_buf_print(out, ",\"steps\":%lld,\"best_step\":%lld,\"seconds\":%.3f,\"values\":{", (long long)r->steps,
                         (long long)r->best_step, r->seconds));
     for (int i = 0; i < trial->n; i++) {

@@ -42,8 +42,8 @@ dp_status tune_key_of(TuneKey *key, const Config *config, const CfgEntry *entry)
 
 /* One training: a trial in a round. */
 typedef struct TuneUnit {
-    int trial, round;
-    double share; /* of the trial's steps, after which it pauses; 1: none */
+    int trial, fold, round; /* fold: SplitOptions.fold */
+    double share;           /* of the trial's steps, after which it pauses; 1: none */
 } TuneUnit;
 
 typedef struct TuneResult {
@@ -67,6 +67,7 @@ typedef struct TuneBench {
     const Comm *comm; /* the group's */
     Data *data;
     char *of; /* which data: TuneTrial.data */
+    int fold;
     ModelReady ready;
 } TuneBench;
 void tune_bench_free(TuneBench *bench);
