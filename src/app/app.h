@@ -214,8 +214,8 @@ void app_model_config_free(ModelConfig *config);
 dp_status app_open_model(App *app, Model **model, char *address, const Place *place, const char *wanted,
                          Device *device);
 
-/* Collective. dipper evaluate CONFIG without a model: a model a fold of the split, its figures on the fold's test, their
- * mean and standard error. Goes on with finished folds kept. */
+/* Collective. dipper evaluate CONFIG without a model: a model a fold of the split, its figures on the fold's test,
+ * their mean and standard error. Goes on with finished folds kept. */
 dp_status app_folds(App *app, ModelConfig *config, const Place *place);
 
 /* Local. "AUC", "average precision": a metric's name on a screen. out holds 32 bytes. */

@@ -22,7 +22,8 @@ static const char *const devices[] = {"auto", "cpu", "cuda", "reference"};
 static const CfgRow job_rows[] = {
     {"ranks", CFG_INT, CFG_AT(JobOptions, ranks), .min = 1, .max = 1e6, .def = "1",
      .help = "MPI ranks of the Slurm job; a start by hand takes the launcher's"},
-    {"memory", CFG_BYTES, CFG_AT(JobOptions, memory), .def = "4GiB", .help = "a rank may use; training keeps to it, with files in the site's scratch folder"},
+    {"memory", CFG_BYTES, CFG_AT(JobOptions, memory), .def = "4GiB",
+     .help = "a rank may use; training keeps to it, with files in the site's scratch folder"},
     {"time", CFG_DURATION, CFG_AT(JobOptions, time), .def = "1h", .help = "after which the job is stopped"},
     {"threads", CFG_INT, CFG_AT(JobOptions, threads), .min = 0, .max = 4096, .def = "0",
      .help = "a rank; 0: the usable cores, shared by the ranks of a host"},

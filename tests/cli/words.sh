@@ -77,4 +77,18 @@ DIPPER_SITE=nowhere.yaml "$DIPPER" doctor >out 2>"$words" || wrong "doctor witho
 grep -q '^site .*! .*nowhere.yaml' out && grep -q '^clock' out || wrong "doctor without its site: $(cat out)"
 "$MPIEXEC" -n 3 "$DIPPER" doctor >out 2>"$words" || wrong "doctor on 3 ranks"
 [ "$(grep -c '^launcher .*these 3 ranks see each other' out)" -eq 1 ] || wrong "doctor on 3 ranks: $(cat out)"
+
+# Four tasks that cannot find each other (srun without PMIx) stop at once; one of them says it.
+copies() { SLURM_JOB_ID=1 SLURM_STEP_NUM_TASKS=4 SLURM_NTASKS=4 SLURM_PROCID=$1 "$DIPPER" train configs/risk.yaml; }
+fails 2 copies 0
+says "4 copies, not 4 ranks"
+says "[comm-01]"
+fails 2 copies 3
+[ ! -s "$words" ] || wrong "each of the copies said it"
+
+# Only work under a launcher starts MPI: a start without one, and looking after things under one, load none of its plugins.
+plugins() { LD_DEBUG=files "$@" 2>&1 >out | grep -cE 'file=.*(mca_|pmix)[^/]*\.so'; }
+[ "$(plugins "$DIPPER" train configs/risk.yaml)" -eq 0 ] || wrong "a start without a launcher starts MPI"
+[ "$(plugins "$MPIEXEC" -n 1 env LD_DEBUG=files "$DIPPER" lake ls)" -lt "$(plugins "$MPIEXEC" -n 1 env LD_DEBUG=files "$DIPPER" train configs/risk.yaml)" ] ||
+	wrong "lake ls starts MPI"
 exit $failed
