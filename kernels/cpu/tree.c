@@ -199,8 +199,11 @@ static CpuScore score_job(const TreeScores *job, int j, int k)
                       .bins = job->features->at[j + 1] - job->features->at[j],
                       .g_unit = job->g_unit,
                       .h_unit = job->h_unit,
+                      .l1 = job->l1,
                       .l2 = job->l2,
-                      .h_least = job->h_least};
+                      .h_least = job->h_least,
+                      .bounds = job->bounds ? job->bounds + 2 * k : NULL,
+                      .rise = job->bounds ? job->rise[job->features->id[j]] : 0};
 }
 
 /* The best candidate of one feature in one node. */

@@ -237,12 +237,30 @@ static void loop_flush(void *cells, int levels, int bins, int64_t *out)
 static void side_scores(const CpuScore *job, const int64_t *g, const int64_t *h, int64_t miss_g, int64_t miss_h,
                         int64_t all_g, int64_t all_h, double *score)
 {
-    double g_unit = job->g_unit, h_unit = job->h_unit, l2 = job->l2;
+    double g_unit = job->g_unit, h_unit = job->h_unit, l1 = job->l1, l2 = job->l2;
     int64_t least = job->h_least;
     for (int s = 0; s < job->bins; s++) {
         int64_t lg = g[s] + miss_g, lh = h[s] + miss_h, rg = all_g - lg, rh = all_h - lh;
-        double sum = tree_score(lg, lh, g_unit, h_unit, l2) + tree_score(rg, rh, g_unit, h_unit, l2);
+        double sum = tree_score(lg, lh, g_unit, h_unit, l1, l2) + tree_score(rg, rh, g_unit, h_unit, l1, l2);
         score[s] = lh < least || rh < least ? -1.0 : sum;
+    }
+}
+
+/* The same within bounds. */
+static void bounded_scores(const CpuScore *job, const int64_t *g, const int64_t *h, int64_t miss_g, int64_t miss_h,
+                           int64_t all_g, int64_t all_h, double *score)
+{
+    double g_unit = job->g_unit, h_unit = job->h_unit, l1 = job->l1, l2 = job->l2;
+    double low = job->bounds[0], high = job->bounds[1];
+    int64_t least = job->h_least;
+    for (int s = 0; s < job->bins; s++) {
+        int64_t lg = g[s] + miss_g, lh = h[s] + miss_h, rg = all_g - lg, rh = all_h - lh;
+        double l = tree_value(lg, lh, g_unit, h_unit, l1, l2, low, high);
+        double r = tree_value(rg, rh, g_unit, h_unit, l1, l2, low, high);
+        double sum =
+            tree_score_at(lg, lh, g_unit, h_unit, l1, l2, l) + tree_score_at(rg, rh, g_unit, h_unit, l1, l2, r);
+        bool against = (r - l) * (double)(s > 0 ? job->rise : 0) < 0;
+        score[s] = lh < least || rh < least || against ? -1.0 : sum;
     }
 }
 
@@ -256,8 +274,16 @@ static void loop_scores(const CpuScore *job, bool *missing, double *own, double 
     }
     sum_g += miss_g;
     sum_h += miss_h;
-    *own = tree_score(sum_g, sum_h, job->g_unit, job->h_unit, job->l2);
     *missing = miss_g != 0 || miss_h != 0;
+    if (job->bounds) {
+        double v = tree_value(sum_g, sum_h, job->g_unit, job->h_unit, job->l1, job->l2, job->bounds[0], job->bounds[1]);
+        *own = tree_score_at(sum_g, sum_h, job->g_unit, job->h_unit, job->l1, job->l2, v);
+        bounded_scores(job, g, h, miss_g, miss_h, sum_g, sum_h, left);
+        if (*missing)
+            bounded_scores(job, g, h, 0, 0, sum_g, sum_h, right);
+        return;
+    }
+    *own = tree_score(sum_g, sum_h, job->g_unit, job->h_unit, job->l1, job->l2);
     side_scores(job, g, h, miss_g, miss_h, sum_g, sum_h, left);
     if (*missing)
         side_scores(job, g, h, 0, 0, sum_g, sum_h, right);

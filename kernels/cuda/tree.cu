@@ -167,7 +167,7 @@ static void histogram(const DeviceContext *context, const TreeHistogram *job)
 
 /* Launch: a thread a (node, feature). It goes through the bins once, with running sums. */
 __global__ void score_features(const int64_t *histogram, const Lane *lanes, int used, int first_at, int nodes,
-                               double g_unit, double h_unit, double l2, int64_t h_least, TreeSplit *best)
+                               double g_unit, double h_unit, double l1, double l2, int64_t h_least, TreeSplit *best)
 {
     const int at = blockIdx.x * blockDim.x + threadIdx.x, node = at / used;
     if (node >= nodes)
@@ -188,12 +188,12 @@ __global__ void score_features(const int64_t *histogram, const Lane *lanes, int 
             if (lh < h_least || all_h - lh < h_least)
                 continue;
             double score =
-                tree_score(lg, lh, g_unit, h_unit, l2) + tree_score(all_g - lg, all_h - lh, g_unit, h_unit, l2);
+                tree_score(lg, lh, g_unit, h_unit, l1, l2) + tree_score(all_g - lg, all_h - lh, g_unit, h_unit, l1, l2);
             if (score > mine.score)
                 mine = TreeSplit{score, TREE_SPLIT_CODE(lane.feature, s, right)};
         }
     }
-    if (!(mine.score > tree_score(all_g, all_h, g_unit, h_unit, l2) * TREE_GAIN_LEAST))
+    if (!(mine.score > tree_score(all_g, all_h, g_unit, h_unit, l1, l2) * TREE_GAIN_LEAST))
         mine = TreeSplit{0, 0};
     best[at] = mine;
 }
@@ -204,7 +204,7 @@ static bool best_splits_on_card(CudaCard *card, const TreeScores *job, TreeSplit
     const int used = job->last - job->first;
     const size_t cells = 2 * (size_t)(features->at[job->last] - features->at[job->first]) * (size_t)job->nodes;
     const size_t n = (size_t)used * (size_t)job->nodes;
-    if (card->failed || n == 0)
+    if (card->failed || n == 0 || job->bounds) /* monotone splits are few and small: the processor's */
         return false;
     const Lane *lanes = upload_lanes(card, features);
     auto histogram =
@@ -214,7 +214,7 @@ static bool best_splits_on_card(CudaCard *card, const TreeScores *job, TreeSplit
     if (lanes && histogram && there && each) {
         score_features<<<(unsigned)((n + 127) / 128), 128, 0, card->stream>>>(
             histogram, lanes + job->first, used, features->at[job->first], job->nodes, job->g_unit, job->h_unit,
-            job->l2, job->h_least, there);
+            job->l1, job->l2, job->h_least, there);
         cuda_is_good(card, cudaGetLastError());
         cuda_is_good(card, cudaMemcpyAsync(each, there, n * sizeof(TreeSplit), cudaMemcpyDeviceToHost, card->stream));
     }

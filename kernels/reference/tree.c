@@ -153,19 +153,38 @@ static Sums sums_of(const int64_t *cells, int from, int to)
     return sums;
 }
 
-static double score_of(const TreeScores *job, Sums sums)
+/* What the rows of a side add, within the bounds of node k. */
+static double value_of(const TreeScores *job, Sums sums, int k)
 {
-    return tree_score(sums.g, sums.h, job->g_unit, job->h_unit, job->l2);
+    return tree_value(sums.g, sums.h, job->g_unit, job->h_unit, job->l1, job->l2, job->bounds[2 * k],
+                      job->bounds[2 * k + 1]);
 }
 
-/* The score of one candidate, or -1 where a side is too light. */
-static double split_score(const TreeScores *job, const int64_t *cells, int bins, int s, int right)
+static double score_of(const TreeScores *job, Sums sums, int k)
 {
+    if (job->bounds)
+        return tree_score_at(sums.g, sums.h, job->g_unit, job->h_unit, job->l1, job->l2, value_of(job, sums, k));
+    return tree_score(sums.g, sums.h, job->g_unit, job->h_unit, job->l1, job->l2);
+}
+
+/* Do left and right stand the wrong way? At s = 0 there is no order: missing against the rest. */
+static bool is_against(const TreeScores *job, Sums l, Sums r, int j, int s, int k)
+{
+    int rise = job->bounds && s > 0 ? job->rise[job->features->id[j]] : 0;
+    return rise != 0 && (value_of(job, r, k) - value_of(job, l, k)) * rise < 0;
+}
+
+/* The score of one candidate of feature j in node k, or -1 where a side is too light or they stand the wrong way. */
+static double split_score(const TreeScores *job, const int64_t *cells, int j, int k, int s, int right)
+{
+    int bins = job->features->at[j + 1] - job->features->at[j];
     Sums missing = sums_of(cells, 0, 1), l = sums_of(cells, 1, s + 1), r = sums_of(cells, s + 1, bins);
     Sums *side = right ? &r : &l;
     side->g += missing.g;
     side->h += missing.h;
-    return l.h < job->h_least || r.h < job->h_least ? -1.0 : score_of(job, l) + score_of(job, r);
+    if (l.h < job->h_least || r.h < job->h_least || is_against(job, l, r, j, s, k))
+        return -1.0;
+    return score_of(job, l, k) + score_of(job, r, k);
 }
 
 static void best_splits(const DeviceContext *context, const TreeScores *job, TreeSplit *best)
@@ -176,10 +195,10 @@ static void best_splits(const DeviceContext *context, const TreeScores *job, Tre
         for (int j = job->first; j < job->last; j++) {
             const int64_t *cells = job->histogram + tree_cell(job->features, job->first, j, job->nodes, k);
             int bins = job->features->at[j + 1] - job->features->at[j];
-            double own = score_of(job, sums_of(cells, 0, bins));
+            double own = score_of(job, sums_of(cells, 0, bins), k);
             for (int s = 0; s < bins - 1; s++)
                 for (int right = 0; right < (s == 0 ? 1 : 2); right++) {
-                    double score = split_score(job, cells, bins, s, right);
+                    double score = split_score(job, cells, j, k, s, right);
                     if (score > own * TREE_GAIN_LEAST && score > best[k].score)
                         best[k] = (TreeSplit){score, TREE_SPLIT_CODE(job->features->id[j], s, right)};
                 }
@@ -195,12 +214,12 @@ static void level_scores(const DeviceContext *context, const TreeScores *job, do
         double *at = total + 2 * (job->features->at[j] - job->features->at[job->first]);
         for (int k = 0; k < job->nodes; k++) {
             const int64_t *cells = job->histogram + tree_cell(job->features, job->first, j, job->nodes, k);
-            double own = score_of(job, sums_of(cells, 0, bins));
+            double own = score_of(job, sums_of(cells, 0, bins), k);
             if (j == job->first)
                 *parent += own;
             for (int s = 0; s < bins; s++)
                 for (int right = 0; right < 2; right++) {
-                    double score = split_score(job, cells, bins, s, right);
+                    double score = split_score(job, cells, j, k, s, right);
                     at[2 * s + right] += score < 0 ? own : score;
                 }
         }

@@ -472,6 +472,11 @@ int data_features_n(const Data *data)
     return data->n_features;
 }
 
+const char *data_feature_name(const Data *data, int j)
+{
+    return data->schema->columns[data->features[j].column].name;
+}
+
 const LakeSchema *data_schema(const Data *data)
 {
     return data->schema;

@@ -107,6 +107,7 @@ const int8_t *data_label(const Data *data);       /* 0, 1 */
 const uint64_t *data_row(const Data *data);       /* identity: hash of the id, or the row number */
 const int64_t *data_row_number(const Data *data); /* in the table: for joins with a scan */
 int data_features_n(const Data *data);
+const char *data_feature_name(const Data *data, int j); /* borrowed */
 
 /* Collective. A scan of the data's own table, with the as-of, threads and shares it was opened with: every row of
  * data_row_number comes in one of this rank's blocks, in that order. columns: positions in the schema. For models that

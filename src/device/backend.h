@@ -151,14 +151,21 @@ typedef struct TreeSiblings {
 /* How good splits are. A candidate is (feature, bin s, missing left or right): bins 1 .. s left, above right. s = 0 is
  * there with missing left only: missing against the rest. Its score in a node is
  *     (GL g_unit)^2 / (HL h_unit + l2) + (GR g_unit)^2 / (HR h_unit + l2)
- * where HL and HR are at least h_least, in the sequence of tree_math.h. Histogram of features first .. last - 1. */
+ * where HL and HR are at least h_least and GL, GR are shrunk by l1, in the sequence of tree_math.h. Histogram of
+ * features first .. last - 1.
+ *
+ * With bounds a side adds what it can within those of its node, its score is tree_score_at that, and a split at bin s
+ * of 1 or more by a feature that rises (1) or falls (-1) is none where the values of left and right stand the other
+ * way. */
 typedef struct TreeScores {
     const TreeFeatures *features;
     int first, last;
     const int64_t *histogram;
     int nodes;
-    double g_unit, h_unit, l2;
+    double g_unit, h_unit, l1, l2;
     int64_t h_least;
+    const double *bounds; /* [nodes][2] lowest, highest; NULL: none */
+    const int8_t *rise;   /* by feature id, with bounds */
 } TreeScores;
 /* A split: its score and code = feature << 20 | s << 1 | missing right. Score 0: none. */
 typedef struct TreeSplit {

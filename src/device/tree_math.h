@@ -117,19 +117,44 @@ TREE_INLINE int64_t tree_size_value(int size)
     return (int64_t)(64 + (size & 63)) << (size >> 6);
 }
 
-/* The term of one side of a split, or of a node: G^2 / (H + l2), in levels times their units. */
-TREE_INLINE double tree_score(int64_t g, int64_t h, double g_unit, double h_unit, double l2)
+/* A sum of gradients, l1 nearer to 0: the soft threshold. Unchanged where l1 is 0. */
+TREE_INLINE double tree_shrink(double g, double l1)
 {
-    double gd = (double)g * g_unit, hd = (double)h * h_unit;
+    double a = (g < 0 ? -g : g) - l1;
+    a = a > 0 ? a : 0;
+    return g < 0 ? -a : a;
+}
+
+/* The term of one side of a split, or of a node: S(G)^2 / (H + l2), S the soft threshold, in levels times their units.
+ */
+TREE_INLINE double tree_score(int64_t g, int64_t h, double g_unit, double h_unit, double l1, double l2)
+{
+    double gd = tree_shrink((double)g * g_unit, l1), hd = (double)h * h_unit;
     return gd * gd / (hd + l2);
+}
+
+/* What a side would add before the rate, within low .. high; and its term when it adds v, which need not be the best.
+ */
+TREE_INLINE double tree_value(int64_t g, int64_t h, double g_unit, double h_unit, double l1, double l2, double low,
+                              double high)
+{
+    double v = -tree_shrink((double)g * g_unit, l1) / ((double)h * h_unit + l2);
+    v = v < low ? low : v;
+    return v > high ? high : v;
+}
+TREE_INLINE double tree_score_at(int64_t g, int64_t h, double g_unit, double h_unit, double l1, double l2, double v)
+{
+    double gd = (double)g * g_unit, hd = (double)h * h_unit + l2;
+    return -(2.0 * (gd * v + l1 * (v < 0 ? -v : v)) + hd * v * v);
 }
 /* A split must be better than its node by this factor, which is far above rounding and far below any use. */
 #define TREE_GAIN_LEAST (1.0 + 0x1p-40)
 
-/* A leaf in counts of 2^-20: -rate G / (H + l2) to the nearest, within +-2^30; sums in counts of their units. */
-TREE_INLINE int32_t tree_leaf(int64_t g, int64_t h, double g_unit, double h_unit, double l2, double rate)
+/* A leaf in counts of 2^-20: -rate S(G) / (H + l2) to the nearest, within +-2^30; sums in counts of their units. */
+TREE_INLINE int32_t tree_leaf(int64_t g, int64_t h, double g_unit, double h_unit, double l1, double l2, double rate)
 {
-    double hd = (double)h * h_unit + l2, v = hd > 0 ? -(rate * ((double)g * g_unit)) / hd * 0x1p20 : 0;
+    double hd = (double)h * h_unit + l2, gd = tree_shrink((double)g * g_unit, l1);
+    double v = hd > 0 ? -(rate * gd) / hd * 0x1p20 : 0;
     v = v > 0x1p30 ? 0x1p30 : v < -0x1p30 ? -0x1p30 : v;
     return (int32_t)tree_fixed(v, 1.0);
 }

@@ -32,5 +32,7 @@ const dp_help_row model_help[] = {
      "Use the Dipper that wrote the file, or a newer one."},
     {"model-13", "ONNX was asked for in a version of ai.onnx.ml that is not written.",
      "Ask for 5 (TreeEnsemble), or 3 (TreeEnsembleRegressor) for older runtimes."},
+    {"model-14", "model.monotone names a column that is no input, or names one twice.",
+     "Take its columns from data.columns; a score can rise or fall with a column, not both."},
     {NULL, NULL, NULL},
 };

@@ -23,6 +23,7 @@ typedef struct Trees {
     TreesTraining *training;
     const uint8_t *part; /* of the data's rows; borrowed */
     int64_t rows;
+    int8_t *rise; /* [features] of the options */
     TreesModel learned;
     TreesScorer *scorer;
 } Trees;
@@ -66,6 +67,7 @@ static void family_free(void **self)
     let_matrix_go(trees);
     trees_scorer_free(&trees->scorer);
     trees_model_free(&trees->learned);
+    dp_free(&trees->rise);
     dp_free(self);
 }
 
@@ -132,6 +134,35 @@ done:
     return st;
 }
 
+/* Local. rise of the columns that a list names. */
+static dp_status note_direction(int8_t *rise, const char *key, const CfgList *list, int direction, const Data *data)
+{
+    int features = data_features_n(data);
+    for (size_t i = 0; i < list->n; i++) {
+        int j = 0;
+        while (j < features && strcmp(data_feature_name(data, j), list->items[i]) != 0)
+            j++;
+        if (j == features || rise[j] != 0)
+            return dp_fail(DP_ERR_CONFIG, "model-14", "%s: '%s' %s", key, list->items[i],
+                           j == features ? "is none of data.columns"
+                                         : "is named twice; a score rises or falls with it");
+        rise[j] = (int8_t)direction;
+    }
+    return DP_OK;
+}
+
+static dp_status take_directions(Trees *trees, const Data *data)
+{
+    const TreesOptions *o = &trees->options;
+    if (o->rising.n + o->falling.n == 0)
+        return DP_OK;
+    DP_TRY(dp_new(&trees->rise, (size_t)data_features_n(data)));
+    DP_TRY(note_direction(trees->rise, "model.monotone.up", &o->rising, 1, data));
+    DP_TRY(note_direction(trees->rise, "model.monotone.down", &o->falling, -1, data));
+    trees->options.rise = trees->rise;
+    return DP_OK;
+}
+
 /* The kept matrix, where it was made from as many rows with as many bins. */
 static bool take_ready(Trees *trees)
 {
@@ -156,6 +187,7 @@ static dp_status family_begin(void *self, Data *data, const Comm *comm)
         trees_matrix_free(&trees->matrix);
         DP_TRY(fill_matrix(trees, data, comm));
     }
+    DP_TRY_ALL(comm, take_directions(trees, data));
     DP_TRY(trees_training_begin(&trees->training, trees->matrix, &rows, &trees->options, trees->seed, trees->device,
                                 comm));
     return DP_OK;

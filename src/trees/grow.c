@@ -133,6 +133,11 @@ static int split_rows(TreesTraining *t, const Comm *comm)
     comm_sum_i64(comm, t->exchange, (size_t)next);
     for (int k = 0; k < next; k++)
         t->next_node[k].rows = t->exchange[k];
+    for (int k = 0; k < next / 2 && t->options.rise; k++)
+        t->halves[k] = (TreesHalves){
+            .level = t->draft.depth - 1, .place = t->next_node[2 * k].place / 2, .slot = {2 * k, 2 * k + 1}};
+    if (t->options.rise)
+        trees_note_middles(t, t->next_learn, t->halves, next / 2, comm);
     return next;
 }
 
@@ -230,6 +235,7 @@ dp_status trees_grow(TreesTraining *t, int tree, bool *grew, const Comm *comm)
         t->draft.missing_right[i] = 0;
     }
     t->draft.depth = 0;
+    trees_forget_middles(t);
     *grew = false;
     draw_features(t, tree);
     if (t->share.features.n == 0)

@@ -49,6 +49,8 @@ static void find_splits(TreesTraining *t, TreesLeaf *a, TreesLeaf *b, const Comm
     TreesLeaf *leaf[2] = {a, b};
     double own[2];
     int nodes = b ? 2 : 1;
+    for (int k = 0; k < nodes && t->options.rise; k++)
+        trees_bounds(t, leaf[k]->level, leaf[k]->place, t->bounds + 2 * k);
     trees_find_node_splits(t, t->pool + pair_cells(t) * (size_t)a->pair, nodes, own, comm);
     for (int k = 0; k < nodes; k++) {
         leaf[k]->split = t->split[k];
@@ -132,6 +134,9 @@ dp_status trees_grow_leaves(TreesTraining *t, const Comm *comm)
         trees_note_split(t, &old.split, (int)heap_of(&old));
         t->draft.depth = old.level + 1 > t->draft.depth ? old.level + 1 : t->draft.depth;
         split_rows(t, k, leaves, rows, comm);
+        if (t->options.rise)
+            trees_note_middles(t, t->learn, &(TreesHalves){.level = old.level, .place = old.place, .slot = {k, leaves}},
+                               1, comm);
         for (int side = 0; side < 2; side++)
             t->open[half[side]] =
                 (TreesLeaf){.place = 2 * old.place + side, .level = old.level + 1, .pair = leaves, .side = side};

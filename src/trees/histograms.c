@@ -132,9 +132,13 @@ static void agree_splits(TreesTraining *t, int nodes, const Comm *comm)
     }
 }
 
+/* rise: bounds stand in t->bounds. */
 static TreeScores scores_of(const TreesTraining *t, const int64_t *histogram, int nodes)
 {
-    return (TreeScores){.features = &t->share.features,
+    return (TreeScores){.bounds = t->options.rise ? t->bounds : NULL,
+                        .rise = t->options.rise,
+                        .l1 = t->options.l1,
+                        .features = &t->share.features,
                         .first = t->share.first[t->share.rank],
                         .last = t->share.first[t->share.rank + 1],
                         .histogram = histogram,
@@ -152,6 +156,8 @@ static void score_nodes(TreesTraining *t, const int64_t *histogram, int first, i
     TreeScores job = scores_of(t, histogram, nodes);
     if (job.first == job.last)
         return;
+    if (job.bounds)
+        job.bounds += 2 * first;
     if (t->options.growth == TREES_SYMMETRIC)
         t->ops->level_scores(t->context, &job, t->level_score, parent);
     else
@@ -178,13 +184,17 @@ static double own_score(const TreesTraining *t, const TreeScores *job, int node)
 {
     int64_t g = 0, h = 0;
     if (job->first == job->last)
-        return 0;
+        return -0.0; /* the least of all bits */
     const int64_t *cells = job->histogram + tree_cell(job->features, job->first, job->first, job->nodes, node);
     for (int b = 0; b < job->features->at[job->first + 1] - job->features->at[job->first]; b++) {
         g += cells[2 * b];
         h += cells[2 * b + 1];
     }
-    return tree_score(g, h, t->g_unit, t->h_unit, t->options.l2);
+    if (job->bounds)
+        return tree_score_at(
+            g, h, t->g_unit, t->h_unit, job->l1, job->l2,
+            tree_value(g, h, t->g_unit, t->h_unit, job->l1, job->l2, job->bounds[2 * node], job->bounds[2 * node + 1]));
+    return tree_score(g, h, t->g_unit, t->h_unit, job->l1, job->l2);
 }
 
 void trees_find_node_splits(TreesTraining *t, const int64_t *histogram, int nodes, double *own, const Comm *comm)
@@ -225,6 +235,8 @@ dp_status trees_find_splits(TreesTraining *t, bool *any, const Comm *comm)
     double parent = 0;
     for (int k = 0; k < t->nodes; k++)
         t->split[k] = (TreeSplit){0, 0};
+    for (int k = 0; k < t->nodes && t->options.rise; k++)
+        trees_bounds(t, t->draft.depth, t->node[k].place, t->bounds + 2 * k);
     if (symmetric)
         memset(t->level_score, 0, 2 * (size_t)at[t->share.features.n] * sizeof *t->level_score);
     if (t->kept)

@@ -82,6 +82,12 @@ static dp_status take_memory(TreesTraining *t, const Comm *comm)
     DP_TRY(dp_new(&t->split, nodes));
     DP_TRY(dp_new(&t->sibling, nodes));
     DP_TRY(dp_new(&t->exchange, 2 * nodes));
+    if (t->options.rise) {
+        DP_TRY(dp_new(&t->bounds, 2 * nodes));
+        DP_TRY(dp_new(&t->halves, nodes));
+        DP_TRY(dp_new(&t->sides, 4 * nodes));
+        DP_TRY(dp_new(&t->middle, (size_t)1 << t->options.depth));
+    }
     DP_TRY(dp_new(&t->feature_id, features));
     DP_TRY(dp_new(&t->feature_at, features + 1));
     DP_TRY(dp_new(&t->level_score, 2 * features * TREES_MAX_BINS));
@@ -210,35 +216,17 @@ void trees_training_free(TreesTraining **training)
     TreesTraining *t = *training;
     if (t) {
         t->ops->drop(t->context, t->bins.kept);
-        void *const owned[] = {&t->row_weight,
-                               &t->learn,
-                               &t->next_learn,
-                               &t->segment,
-                               &t->node,
-                               &t->next_node,
-                               &t->cut,
-                               &t->split,
-                               &t->sibling,
-                               &t->exchange,
-                               &t->feature_id,
-                               &t->feature_at,
-                               &t->level_score,
-                               &t->share.first,
-                               &t->share.counts,
-                               &t->leaf_sum,
-                               &t->open,
-                               &t->pool,
-                               &t->draw,
-                               &t->sizes,
-                               &t->shard_from,
-                               &t->leaf_value,
-                               &t->local,
-                               &t->built,
-                               &t->now,
-                               &t->next,
-                               &t->draft.feature,
-                               &t->draft.bin,
-                               &t->draft.missing_right,
+        void *const owned[] = {&t->row_weight,    &t->learn,       &t->next_learn,
+                               &t->segment,       &t->node,        &t->next_node,
+                               &t->cut,           &t->split,       &t->sibling,
+                               &t->exchange,      &t->bounds,      &t->halves,
+                               &t->sides,         &t->middle,      &t->feature_id,
+                               &t->feature_at,    &t->level_score, &t->share.first,
+                               &t->share.counts,  &t->leaf_sum,    &t->open,
+                               &t->pool,          &t->draw,        &t->sizes,
+                               &t->shard_from,    &t->leaf_value,  &t->local,
+                               &t->built,         &t->now,         &t->next,
+                               &t->draft.feature, &t->draft.bin,   &t->draft.missing_right,
                                &t->which};
         for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
             dp_free(owned[i]);
@@ -340,9 +328,12 @@ static void find_leaves(TreesTraining *t, const Comm *comm)
         t->ops->leaf_sums(t->context, &job);
     }
     comm_sum_i64(comm, t->leaf_sum, 3 * (size_t)leaves);
-    for (int i = 0; i < leaves; i++)
+    for (int i = 0; i < leaves; i++) {
         t->leaf_value[i] = tree_leaf(t->leaf_sum[3 * i], t->leaf_sum[3 * i + 1], 1 / t->g_sum_scale, 1 / t->h_sum_scale,
-                                     t->options.l2, t->options.learning_rate);
+                                     t->options.l1, t->options.l2, t->options.learning_rate);
+    }
+    if (t->options.rise)
+        trees_order_leaves(t);
 }
 
 static void add_leaves(TreesTraining *t, const TreesStretch *stretch)

@@ -35,14 +35,17 @@ typedef enum TreesSampling { TREES_SAMPLE_UNIFORM, TREES_SAMPLE_GRADIENT } Trees
 
 typedef struct TreesOptions {
     int64_t trees, depth, bins;
-    int growth;                          /* TreesGrowth */
-    int64_t leaves;                      /* leaf-wise: at most */
-    double learning_rate, l2, min_child; /* min_child: least hessian sum of a child */
+    int growth;                              /* TreesGrowth */
+    int64_t leaves;                          /* leaf-wise: at most */
+    double learning_rate, l1, l2, min_child; /* min_child: least hessian sum of a child */
     double sample_rows, sample_columns;
-    int sample_by;          /* TreesSampling */
-    double positive_weight; /* class weight of label 1 */
-    int64_t levels;         /* of the quantised gradient */
-    int loss;               /* TreesLoss; no row of the config's, train.loss says it */
+    int sample_by;           /* TreesSampling */
+    double positive_weight;  /* class weight of label 1 */
+    int64_t levels;          /* of the quantised gradient */
+    CfgList rising, falling; /* columns */
+    int loss;                /* TreesLoss; no row of the config's, train.loss says it */
+    const int8_t *rise;      /* [features] margins must not fall (1) or rise (-1) as the feature grows, 0: as they like;
+                                NULL: no such feature. Borrowed; no row, made of rising and falling. One output only */
 } TreesOptions;
 /* The rows of section "model" when model.family = trees. */
 extern const CfgRow trees_rows[];

@@ -136,10 +136,14 @@ struct TreesTraining {
     TreesLeaf *open; /* leaf-wise: [leaves] */
     int64_t *pool;   /* leaf-wise: histograms, grow_leaves.c */
     size_t pool_room;
-    int64_t *exchange;   /* [2 nodes_max] */
-    double *level_score; /* symmetric: [2 bins] */
-    int64_t *leaf_sum;   /* [2^depth][3] */
-    int32_t *leaf_value; /* [2^depth] */
+    int64_t *exchange;          /* [2 nodes_max] */
+    double *bounds;             /* monotone: [nodes_max][2] of the nodes of a call */
+    struct TreesHalves *halves; /* [nodes_max] */
+    int64_t *sides;             /* [nodes_max][4] */
+    double *middle;             /* [2^depth] between the two sides of each split, by place in the heap */
+    double *level_score;        /* symmetric: [2 bins] */
+    int64_t *leaf_sum;          /* [2^depth][3] */
+    int32_t *leaf_value;        /* [2^depth] */
 
     TreesDraft draft;
     TreesModel model;
@@ -168,6 +172,21 @@ void trees_set_units(TreesTraining *training, double g_most, double h_most);
 int64_t trees_draw_by_size(TreeDraw *draw, const int64_t *count, int64_t wanted);
 /* Collective. Chances and weights of the rows for this tree (draw), with units to match. */
 void trees_draw_rows(TreesTraining *training, int tree, const Comm *comm);
+
+/* monotone.c. Local. Lowest and highest value, before the rate, of what lies below a place of a level of the draft. */
+void trees_bounds(const TreesTraining *training, int level, int32_t place, double bounds[2]);
+/* A split whose rows were split: where it stands, and the slots of its halves. */
+typedef struct TreesHalves {
+    int level;
+    int32_t place, slot[2];
+} TreesHalves;
+/* Local. Before a tree. */
+void trees_forget_middles(TreesTraining *training);
+/* Collective. The middles of n splits from the rows of their halves, lists [slot][shard]. */
+void trees_note_middles(TreesTraining *training, const TreeSegment *lists, const TreesHalves *halves, int n,
+                        const Comm *comm);
+/* Local. leaf_value of a tree that stands, within bounds and in order. */
+void trees_order_leaves(TreesTraining *training);
 
 /* histograms.c. Local: shares the tree's features out; makes room for `built` nodes and `next` of the next level. */
 void trees_share_features(TreesShare *share);

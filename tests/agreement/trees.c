@@ -312,12 +312,45 @@ static TreeScores scores_of(const Case *c, const dp_buf *histogram)
                         .h_least = c->shape.levels / 2 + 1};
 }
 
+/* The soft threshold, and features that rise and fall within bounds that bind now and then. */
+typedef struct Bounds {
+    double *bounds;
+    int8_t *rise;
+} Bounds;
+
+static Bounds constrain(TreeScores *job)
+{
+    Bounds b = {NULL, NULL};
+    int features = job->features->id[job->features->n - 1] + 1;
+    assert_ok(dp_new(&b.bounds, 2 * (size_t)job->nodes));
+    assert_ok(dp_new(&b.rise, (size_t)features));
+    for (int k = 0; k < job->nodes; k++) {
+        b.bounds[2 * k] = k % 3 == 0 ? -INFINITY : -0.4 + 0.1 * (k % 5);
+        b.bounds[2 * k + 1] = k % 4 == 1 ? INFINITY : 0.05 * (k % 7);
+    }
+    for (int f = 0; f < features; f++)
+        b.rise[f] = (int8_t)(f % 3 - 1);
+    job->l1 = 0.3;
+    job->bounds = b.bounds;
+    job->rise = b.rise;
+    return b;
+}
+
+static void bounds_free(Bounds *b)
+{
+    dp_free(&b->bounds);
+    dp_free(&b->rise);
+}
+
 static void do_best_splits(const TreeOps *ops, const DeviceContext *context, const Case *c, dp_buf *out)
 {
     dp_buf histogram = {0};
     do_histogram(backend_reference.trees, context, c, &histogram);
     TreeScores job = scores_of(c, &histogram);
     ops->best_splits(context, &job, room(out, (size_t)c->shape.nodes * sizeof(TreeSplit)));
+    Bounds bounds = constrain(&job);
+    ops->best_splits(context, &job, room(out, (size_t)c->shape.nodes * sizeof(TreeSplit)));
+    bounds_free(&bounds);
     dp_buf_free(&histogram);
 }
 
@@ -330,6 +363,11 @@ static void do_level_scores(const TreeOps *ops, const DeviceContext *context, co
     double *total = room(out, (n + 1) * sizeof(double));
     memset(total, 0, (n + 1) * sizeof(double));
     ops->level_scores(context, &job, total, total + n);
+    Bounds bounds = constrain(&job);
+    total = room(out, (n + 1) * sizeof(double));
+    memset(total, 0, (n + 1) * sizeof(double));
+    ops->level_scores(context, &job, total, total + n);
+    bounds_free(&bounds);
     dp_buf_free(&histogram);
 }
 

@@ -198,6 +198,21 @@ static void weighted(void **state)
                 "b8640f3bd42f5b485ac11fe24fc95973300cb5677f741a2b58e1774769273be4");
 }
 
+static void constrained(void **state)
+{
+    static const int8_t rise[SMALL_FEATURES] = {-1, 1, 1, -1, 0, 1, 0, -1, 1};
+    (void)state;
+    for (int growth = TREES_SYMMETRIC; growth <= TREES_LEAFWISE; growth++) {
+        static const char *const golden[] = {"be71d2c932b7abe0c8876a730c98f07a964daf9bdca67d91b88c977df763816f",
+                                             "6fc6924e57ef481d4b8ba9423650d9dd7e936774ca34252c5706fc479579f1f9",
+                                             "3d50d1088f9c775eff3338682ea24d042c31c57209e2dcb8718393c8980cab45"};
+        TreesOptions options = small(TREES_LOGLOSS, (TreesGrowth)growth);
+        options.rise = rise;
+        options.l1 = 0.5;
+        check_table(options, growth == TREES_LEAFWISE, SMALL_ROWS, SMALL_FEATURES, golden[growth]);
+    }
+}
+
 static void squared_error(void **state)
 {
     TreesOptions options = small(TREES_SQUARED, TREES_DEPTHWISE);
@@ -278,6 +293,7 @@ int main(void)
         cmocka_unit_test(gradient_sampled),
         cmocka_unit_test(leafwise),
         cmocka_unit_test(weighted),
+        cmocka_unit_test(constrained),
         cmocka_unit_test(squared_error),
         cmocka_unit_test(leafwise_is_part_of_depthwise),
         cmocka_unit_test(leafwise_is_at_most_ten_deep),

@@ -60,16 +60,16 @@ static void rounding_keeps_the_mean(void **state)
 static void leaves_are_rounded_and_bounded(void **state)
 {
     (void)state;
-    assert_int_equal(tree_leaf(-(INT64_C(3) << 40), INT64_C(2) << 40, 0x1p-40, 0x1p-40, 1, 0.5),
+    assert_int_equal(tree_leaf(-(INT64_C(3) << 40), INT64_C(2) << 40, 0x1p-40, 0x1p-40, 0, 1, 0.5),
                      (int32_t)(0.5 * (1 << 20)));
-    assert_int_equal(tree_leaf(INT64_C(1) << 60, 0, 0x1p-40, 0x1p-40, 0, 1), 0);
-    assert_int_equal(tree_leaf(-(INT64_C(1) << 60), 1, 0x1p-40, 0x1p-40, 0, 1), 1 << 30);
-    assert_int_equal(tree_leaf(0, 0, 0x1p-40, 0x1p-40, 0, 1), 0);
+    assert_int_equal(tree_leaf(INT64_C(1) << 60, 0, 0x1p-40, 0x1p-40, 0, 0, 1), 0);
+    assert_int_equal(tree_leaf(-(INT64_C(1) << 60), 1, 0x1p-40, 0x1p-40, 0, 0, 1), 1 << 30);
+    assert_int_equal(tree_leaf(0, 0, 0x1p-40, 0x1p-40, 0, 0, 1), 0);
     for (int i = 0; i < 1000; i++) {
         int64_t g = (int64_t)(dp_random_u64(5, 1, (uint64_t)i) >> 20) - (INT64_C(1) << 43);
         int64_t h = (int64_t)(dp_random_u64(5, 2, (uint64_t)i) >> 20);
         double right = -0.1 * ((double)g * 0x1p-40) / ((double)h * 0x1p-40 + 1) * 0x1p20;
-        assert_true(fabs(tree_leaf(g, h, 0x1p-40, 0x1p-40, 1, 0.1) - right) <= 0.5 + 1e-6);
+        assert_true(fabs(tree_leaf(g, h, 0x1p-40, 0x1p-40, 0, 1, 0.1) - right) <= 0.5 + 1e-6);
     }
 }
 

@@ -102,6 +102,56 @@ static void weights_are_copies(void **state)
     }
 }
 
+/* Does the margin ever step the wrong way along feature f, from many rows on? Missing values are no step. */
+static bool is_monotone(const TreesModel *m, const Table *t, int f, int rise)
+{
+    enum { STEPS = 60 };
+    TreesScorer *scorer = NULL;
+    float x[STEPS][8];
+    int64_t margin[STEPS];
+    bool good = true;
+    assert_ok(trees_scorer_build(&scorer, m, NULL));
+    for (int64_t row = 0; row < 200; row++) {
+        for (int s = 0; s < STEPS; s++) {
+            for (int g = 0; g < t->features; g++)
+                x[s][g] = t->value[g * t->n + row];
+            x[s][f] = f == 1 ? (float)s * 4 : f == 2 ? (float)s / 8 : (float)s / 50 - 0.1F;
+        }
+        trees_margins(scorer, &x[0][0], STEPS, 8, margin);
+        for (int s = 1; s < STEPS; s++)
+            good = good && (margin[s] - margin[s - 1]) * rise >= 0;
+    }
+    trees_scorer_free(&scorer);
+    return good;
+}
+
+static void margins_are_monotone(void **state)
+{
+    static const int8_t rise[4] = {1, 1, -1, 0};
+    (void)state;
+    for (int growth = TREES_SYMMETRIC; growth <= TREES_LEAFWISE; growth++)
+        for (int loss = TREES_LOGLOSS; loss <= TREES_SQUARED; loss++)
+            for (int constrained = 0; constrained < 2; constrained++) {
+                Table table;
+                Learning learning;
+                Way way = {.device = "cpu", .threads = 2, .options = options_of((TreesLoss)loss)};
+                way.options.growth = growth;
+                way.options.depth = 5;
+                way.options.leaves = 20;
+                way.options.trees = 20;
+                way.options.rise = constrained ? rise : NULL;
+                table_draw(&table, 3000, 4, 8);
+                learning_begin(&learning, &table, &way, comm);
+                assert_int_equal(learning_steps(&learning, 20, comm), 20);
+                bool all = true;
+                for (int f = 0; f < 3; f++)
+                    all = is_monotone(trees_training_model(learning.training), &table, f, rise[f]) && all;
+                assert_int_equal(all, constrained);
+                learning_free(&learning);
+                table_free(&table);
+            }
+}
+
 /* Begins with one value changed in the last row, which only one rank holds; every rank gives the same answer. */
 static void expect_refusal(TreesLoss loss, void (*spoil)(Table *, int64_t), const char *id)
 {
@@ -182,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(squared_error_by_hand),
         cmocka_unit_test(weights_are_copies),
+        cmocka_unit_test(margins_are_monotone),
         cmocka_unit_test(what_cannot_be_learned),
     };
     if (comm_open(&comm, NULL) != DP_OK)

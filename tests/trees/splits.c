@@ -41,6 +41,13 @@ static Sums gradient(const Brute *brute, int64_t i)
     return (Sums){w * (p - brute->table->label[i]), w * p * (1 - p)};
 }
 
+/* The soft threshold. */
+static double shrunk(double g, double l1)
+{
+    double size = fabs(g) > l1 ? fabs(g) - l1 : 0;
+    return g < 0 ? -size : size;
+}
+
 /* The score of a candidate in the nodes first .. last of the level. */
 static double score_of(const Brute *brute, int f, int s, int right, int place)
 {
@@ -55,9 +62,11 @@ static double score_of(const Brute *brute, int f, int s, int right, int place)
         to->h += one.h;
     }
     if (side[0].h < brute->options->min_child || side[1].h < brute->options->min_child) {
-        double g = side[0].g + side[1].g, h = side[0].h + side[1].h;
+        double g = shrunk(side[0].g + side[1].g, brute->options->l1), h = side[0].h + side[1].h;
         return brute->options->growth == TREES_SYMMETRIC ? g * g / (h + l2) : 0;
     }
+    for (int k = 0; k < 2; k++)
+        side[k].g = shrunk(side[k].g, brute->options->l1);
     return side[0].g * side[0].g / (side[0].h + l2) + side[1].g * side[1].g / (side[1].h + l2);
 }
 
@@ -112,7 +121,8 @@ static void check_leaves(Brute *brute, int tree)
                 sum.h += one.h;
                 rows++;
             }
-        double right = -brute->options->learning_rate * sum.g / (sum.h + brute->options->l2);
+        double right =
+            -brute->options->learning_rate * shrunk(sum.g, brute->options->l1) / (sum.h + brute->options->l2);
         assert_int_equal(m->cover[m->leaf_at[tree] + k], rows);
         assert_true(fabs(m->leaf[m->leaf_at[tree] + k] * 0x1p-20 - right) <= 0x1p-20);
     }
@@ -155,7 +165,7 @@ static void check_margins(const Learning *learning, const TreesModel *model)
     trees_scorer_free(&scorer);
 }
 
-static void check_growth(TreesGrowth growth, double sample_rows, TreesSampling by)
+static void check_growth(TreesGrowth growth, double sample_rows, TreesSampling by, double l1)
 {
     Table table;
     Learning learning;
@@ -167,6 +177,7 @@ static void check_growth(TreesGrowth growth, double sample_rows, TreesSampling b
                            .bins = 24,
                            .growth = growth,
                            .learning_rate = 0.4,
+                           .l1 = l1,
                            .l2 = 1,
                            .min_child = 2,
                            .sample_rows = sample_rows,
@@ -195,28 +206,30 @@ static void check_growth(TreesGrowth growth, double sample_rows, TreesSampling b
 static void depthwise_splits_are_best(void **state)
 {
     (void)state;
-    check_growth(TREES_DEPTHWISE, 1, TREES_SAMPLE_GRADIENT);
+    check_growth(TREES_DEPTHWISE, 1, TREES_SAMPLE_GRADIENT, 0);
+    check_growth(TREES_DEPTHWISE, 1, TREES_SAMPLE_GRADIENT, 6);
 }
 
 static void leafwise_splits_are_best(void **state)
 {
     (void)state;
-    check_growth(TREES_LEAFWISE, 1, TREES_SAMPLE_UNIFORM);
+    check_growth(TREES_LEAFWISE, 1, TREES_SAMPLE_UNIFORM, 0);
 }
 
 static void symmetric_splits_are_best(void **state)
 {
     (void)state;
-    check_growth(TREES_SYMMETRIC, 1, TREES_SAMPLE_UNIFORM);
+    check_growth(TREES_SYMMETRIC, 1, TREES_SAMPLE_UNIFORM, 0);
+    check_growth(TREES_SYMMETRIC, 1, TREES_SAMPLE_UNIFORM, 6);
 }
 
 static void sampled_margins_are_evaluations(void **state)
 {
     (void)state;
-    check_growth(TREES_DEPTHWISE, 0.4, TREES_SAMPLE_UNIFORM);
-    check_growth(TREES_SYMMETRIC, 0.4, TREES_SAMPLE_UNIFORM);
-    check_growth(TREES_LEAFWISE, 0.4, TREES_SAMPLE_UNIFORM);
-    check_growth(TREES_DEPTHWISE, 0.4, TREES_SAMPLE_GRADIENT);
+    check_growth(TREES_DEPTHWISE, 0.4, TREES_SAMPLE_UNIFORM, 0);
+    check_growth(TREES_SYMMETRIC, 0.4, TREES_SAMPLE_UNIFORM, 0);
+    check_growth(TREES_LEAFWISE, 0.4, TREES_SAMPLE_UNIFORM, 0);
+    check_growth(TREES_DEPTHWISE, 0.4, TREES_SAMPLE_GRADIENT, 0);
 }
 
 int main(void)
