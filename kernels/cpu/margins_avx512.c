@@ -216,7 +216,7 @@ INLINE void add_leaves(Sums *sums, const uint8_t *table, int depth, int planes, 
     }
 }
 
-static void clear_sums(Sums *sums)
+INLINE void clear_sums(Sums *sums)
 {
     for (int p = 0; p < PLANES; p++)
         sums->all[p] = sums->odd[p] = _mm512_setzero_si512();
@@ -239,26 +239,41 @@ static void flush_sums(Sums *sums, int planes, int64_t total[64])
 
 /* ---- symmetric trees: 64 rows, a mask a condition ---- */
 
+/* The masks of conditions c .. end - 1, which are of one feature and flip; four at a time, as stores allow. */
+INLINE void compare_64(const uint8_t *least, int c, int end, __m512i v, uint64_t *mask)
+{
+    for (; c + 4 <= end; c += 4) {
+        uint64_t a = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)least[c]));
+        uint64_t b = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)least[c + 1]));
+        uint64_t d = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)least[c + 2]));
+        uint64_t e = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)least[c + 3]));
+        mask[c] = a;
+        mask[c + 1] = b;
+        mask[c + 2] = d;
+        mask[c + 3] = e;
+    }
+    for (; c < end; c++)
+        mask[c] = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)least[c]));
+}
+
 static void find_masks_64(const TreePlan *plan, const uint8_t *place, uint64_t *mask)
 {
     const __m512i one = _mm512_set1_epi8(1);
     for (int f = 0; f < plan->features; f++) {
         __m512i v = _mm512_load_si512(place + (int64_t)f * TILE);
-        int c = plan->condition_at[2 * f], middle = plan->condition_at[2 * f + 1], end = plan->condition_at[2 * f + 2];
-        for (; c < middle; c++)
-            mask[c] = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)plan->least[c]));
-        v = _mm512_sub_epi8(v, one);
-        for (; c < end; c++)
-            mask[c] = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)plan->least[c]));
+        const int32_t *at = plan->condition_at + 2 * f;
+        compare_64(plan->least, at[0], at[1], v, mask);
+        compare_64(plan->least, at[1], at[2], _mm512_sub_epi8(v, one), mask);
     }
     mask[plan->conditions] = 0;
 }
 
-INLINE __m512i index_symmetric(const uint64_t *mask, const int32_t *node, int depth)
+/* at [depth]: the words of the levels, kept in mask registers (compilers make them anew for every tree otherwise). */
+INLINE __m512i index_symmetric(const uint64_t *mask, const int32_t *node, int depth, const __mmask8 *at)
 {
     __m512i words = _mm512_setzero_si512();
     for (int l = 0; l < depth; l++)
-        words = _mm512_mask_set1_epi64(words, (__mmask8)(1 << (8 - depth + l)), (int64_t)mask[node[l]]);
+        words = _mm512_mask_set1_epi64(words, at[l], (int64_t)mask[node[l]]);
     return index_of(words);
 }
 
@@ -266,16 +281,24 @@ INLINE __m512i index_symmetric(const uint64_t *mask, const int32_t *node, int de
 INLINE void run_symmetric(const TreePlan *plan, int first, int end, int planes, int depth, const uint64_t *mask,
                           int64_t total[64])
 {
-    Sums sums;
-    clear_sums(&sums);
-    for (int t = first; t < end; t++) {
-        const TreePlanTree *tree = &plan->tree[t];
-        int d = depth > 0 ? depth : tree->depth;
-        add_leaves(&sums, plan->plane + tree->plane, d, planes, index_symmetric(mask, plan->node + tree->node, d));
-        if ((t - first) % SUMS_MAX == SUMS_MAX - 1)
-            flush_sums(&sums, planes, total);
+    int d = depth > 0 ? depth : plan->tree[first].depth;
+    __mmask8 at[PLAN_PLANES_DEPTH];
+    for (int l = 0; l < d; l++) {
+        at[l] = (__mmask8)(1 << (8 - d + l));
+        __asm__("" : "+Yk"(at[l]));
     }
-    flush_sums(&sums, planes, total);
+    while (first < end) {
+        int stop = end - first < SUMS_MAX ? end : first + SUMS_MAX;
+        Sums sums, out; /* sums stay in registers: nobody has their address */
+        clear_sums(&sums);
+        for (; first < stop; first++) {
+            const TreePlanTree *tree = &plan->tree[first];
+            add_leaves(&sums, plan->plane + tree->plane, d, planes,
+                       index_symmetric(mask, plan->node + tree->node, d, at));
+        }
+        out = sums;
+        flush_sums(&out, planes, total);
+    }
 }
 
 static void run_symmetric_any(const TreePlan *plan, int first, int end, const uint64_t *mask, int64_t total[64])
@@ -301,25 +324,37 @@ static void deep_symmetric(const TreePlan *plan, const TreePlanTree *tree, const
         total[r] += plan->leaf[tree->leaf + index[r]];
 }
 
-/* The end of the trees from `first` on that have its planes and depth. */
-static int run_end(const TreePlan *plan, int first)
+/* Asks for 64 rows of the next tile while this one is computed: the processor foresees neither a tile nor so many
+ * columns. Wide rows, of which little may be used, are left to it. (Not inlined it would be gone: it has no result.) */
+INLINE void fetch_next(const TreeMargins *job, int64_t from)
 {
-    int end = first + 1;
-    while (end < plan->trees && plan->tree[end].planes == plan->tree[first].planes &&
-           plan->tree[end].depth == plan->tree[first].depth)
-        end++;
-    return end;
+    const TreePlan *plan = job->plan;
+    int64_t end = from + 64 < job->n ? from + 64 : job->n;
+    if (from >= job->n || (job->x && job->stride > 128))
+        return;
+    if (job->x)
+        for (int64_t at = from * job->stride; at < end * job->stride; at += LANES)
+            _mm_prefetch((const char *)(job->x + at), _MM_HINT_T1);
+    for (int f = 0; job->value && f < plan->features; f++)
+        for (int64_t at = from; at < end; at += LANES)
+            _mm_prefetch((const char *)(job->value[plan->column[f]] + job->first + at), _MM_HINT_T1);
+    for (int f = 0; job->place && f < plan->features; f++)
+        _mm_prefetch((const char *)(job->place[f] + job->first + from), _MM_HINT_T1);
 }
 
-static void symmetric_tile(const TreePlan *plan, int n, const uint8_t *place, uint64_t *mask, int64_t *margin)
+/* Rows from .. from + n - 1 of the job; n at most TILE. */
+static void symmetric_tile(const TreeMargins *job, int64_t from, int n, const uint8_t *place, uint64_t *mask,
+                           int64_t *margin)
 {
+    const TreePlan *plan = job->plan;
     for (int at = 0; at < n; at += 64) {
         int64_t total[64];
         for (int r = 0; r < 64; r++)
             total[r] = plan->plane_bias;
         find_masks_64(plan, place + at, mask);
+        fetch_next(job, from + TILE + at);
         for (int first = 0, end; first < plan->trees; first = end) {
-            end = run_end(plan, first);
+            end = plan->tree[first].run_end;
             if (plan->tree[first].planes > 0)
                 run_symmetric_any(plan, first, end, mask, total);
             else
@@ -491,7 +526,7 @@ static void depthwise_tile(const TreePlan *plan, int n, const uint8_t *place, ui
         total[r] = plan->plane_bias;
     find_masks_512(plan, place, mask);
     for (int first = 0, end; first < plan->trees; first = end) {
-        end = run_end(plan, first);
+        end = plan->tree[first].run_end;
         if (plan->tree[first].planes > 0)
             run_depthwise_any(plan, first, end, mask, total);
         else
@@ -511,8 +546,11 @@ void margins_avx512(const TreeMargins *job)
         int n = (int)(job->n - at < TILE ? job->n - at : TILE);
         (job->x ? find_places_of_rows : find_places_of_columns)(job, at, n, columns, place);
         if (plan->symmetric)
-            symmetric_tile(plan, n, place, mask, job->margin + at);
-        else
+            symmetric_tile(job, at, n, place, mask, job->margin + at);
+        else {
+            for (int b = 0; b < BLOCKS; b++)
+                fetch_next(job, at + TILE + 64 * b);
             depthwise_tile(plan, n, place, mask, job->margin + at);
+        }
     }
 }

@@ -228,11 +228,12 @@ typedef struct TreeWalk {
  * together, flip 0 before flip 1. */
 enum { PLAN_TILE = 512, PLAN_SEARCH = 256, PLAN_PLANES_DEPTH = 8, PLAN_FEW = 8 };
 typedef struct TreePlanTree {
-    int32_t depth;
-    int32_t planes; /* bytes a leaf needs above the least one; 0: deeper than PLAN_PLANES_DEPTH, no planes */
-    int64_t node;   /* its conditions in `node`: symmetric one a level, else 2^depth - 1 in heap order */
-    int64_t leaf;   /* in `leaf` */
-    int64_t plane;  /* in `plane`: byte 0 of all leaves, byte 1 ...; each plane 64 bytes or 2^depth if that is more */
+    int16_t depth;
+    int16_t planes;  /* bytes a leaf needs above the least one; 0: deeper than PLAN_PLANES_DEPTH, no planes */
+    int32_t run_end; /* the trees from this one up to that have its depth and planes */
+    int64_t node;    /* its conditions in `node`: symmetric one a level, else 2^depth - 1 in heap order */
+    int64_t leaf;    /* in `leaf` */
+    int64_t plane;   /* in `plane`: byte 0 of all leaves, byte 1 ...; each plane 64 bytes or 2^depth if that is more */
 } TreePlanTree;
 typedef struct TreePlan {
     int features;             /* that some node uses */

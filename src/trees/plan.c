@@ -236,14 +236,19 @@ static dp_status lay_trees(PlanArrays *a, TreePlan *plan, const Maps *maps, cons
     DP_GO(dp_new(&a->leaf, (size_t)leaves));
     DP_GO(dp_new(&a->plane, bytes));
     for (int32_t t = 0; t < m->n_trees; t++) {
-        at.depth = order[t].depth;
-        at.planes = order[t].planes;
+        at.depth = (int16_t)order[t].depth;
+        at.planes = (int16_t)order[t].planes;
         a->tree[t] = at;
         lay_tree(a, plan, maps, m, &order[t], &at);
         at.node += m->node_at[order[t].tree + 1] - m->node_at[order[t].tree];
         at.leaf += INT64_C(1) << at.depth;
         at.plane += (int64_t)at.planes << (at.depth > 6 ? at.depth : 6);
     }
+    for (int32_t t = m->n_trees - 1; t >= 0; t--)
+        a->tree[t].run_end =
+            t + 1 < m->n_trees && a->tree[t + 1].depth == a->tree[t].depth && a->tree[t + 1].planes == a->tree[t].planes
+                ? a->tree[t + 1].run_end
+                : t + 1;
 done:
     dp_free(&order);
     return st;
