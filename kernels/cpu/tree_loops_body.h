@@ -44,7 +44,7 @@ static void chunk_gradients(const TreeLoss *loss, int64_t from, int n, double *g
     const int64_t *margin = loss->margin + from;
     const int8_t *label = loss->label + from;
     double w0 = loss->weight[0], w1 = loss->weight[1];
-    double y[CHUNK];
+    double y[CHUNK], p[CHUNK];
     if (loss->g) {
         memcpy(g, loss->g + from, (size_t)n * sizeof *g);
         memcpy(h, loss->h + from, (size_t)n * sizeof *h);
@@ -52,10 +52,17 @@ static void chunk_gradients(const TreeLoss *loss, int64_t from, int n, double *g
     }
     for (int i = 0; i < n; i++)
         y[i] = label[i] != 0;
+    if (loss->chances_stand)
+        memcpy(p, loss->chance + from, (size_t)n * sizeof *p);
+    else
+        for (int i = 0; i < n; i++)
+            p[i] = tree_sigmoid(tree_margin(margin[i]));
+    if (loss->chance && !loss->chances_stand)
+        memcpy(loss->chance + from, p, (size_t)n * sizeof *p);
     for (int i = 0; i < n; i++) {
-        double p = tree_sigmoid(tree_margin(margin[i])), w = y[i] != 0 ? w1 : w0;
-        g[i] = w * (p - y[i]);
-        h[i] = w * (p * (1.0 - p));
+        double w = y[i] != 0 ? w1 : w0;
+        g[i] = w * (p[i] - y[i]);
+        h[i] = w * (p[i] * (1.0 - p[i]));
     }
     if (!loss->row_weight)
         return;

@@ -39,7 +39,10 @@ static void true_gradient(double *g, double *h, const TreeLoss *loss, int64_t i)
         return;
     }
     int label = loss->label[i] != 0;
-    double p = tree_sigmoid(tree_margin(loss->margin[i])), w = loss->weight[label];
+    double p = loss->chances_stand ? loss->chance[i] : tree_sigmoid(tree_margin(loss->margin[i]));
+    double w = loss->weight[label];
+    if (loss->chance)
+        loss->chance[i] = p;
     *g = w * (p - (double)label);
     *h = w * (p * (1.0 - p));
     if (loss->row_weight) {

@@ -79,6 +79,8 @@ typedef struct TreeLoss {
     double weight[2];         /* by label */
     const double *row_weight; /* [n] finite, 0 or more; NULL: 1 */
     const double *g, *h;      /* [n] given; NULL: of the log-loss, by what stands above */
+    double *chance; /* [n] p of the log-loss, of rows in train: written, or read where they stand; NULL: not kept */
+    bool chances_stand;
 } TreeLoss;
 
 /* How many train rows have each size class of tree_math.h. A row's size: the larger of |g| scale and h h_scale. */

@@ -64,6 +64,7 @@ static void draw_gradients(TreesTraining *t, int tree)
         t->ops->gradients(t->context, &job);
         t->ops->list(t->context, &listing);
     }
+    t->chances_stand = t->chance != NULL;
     t->nodes = 1;
     t->node[0] = (TreesNode){.place = 0};
 }

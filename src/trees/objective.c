@@ -27,7 +27,9 @@ TreeLoss trees_loss(const TreesTraining *t, int64_t from, int64_t to)
                       .weight = {t->weight[0], t->weight[1]},
                       .row_weight = t->row_weight ? t->row_weight + from : NULL,
                       .g = t->g ? t->g + from : NULL,
-                      .h = t->h ? t->h + from : NULL};
+                      .h = t->h ? t->h + from : NULL,
+                      .chance = t->chance ? t->chance + from : NULL,
+                      .chances_stand = t->chances_stand};
 }
 
 /* ---- units ---- */
@@ -82,6 +84,7 @@ static void take_given_gradients(TreesTraining *t, int output, const Comm *comm)
 
 void trees_take_gradients(TreesTraining *t, int output, const Comm *comm)
 {
+    t->chances_stand = false;
     if (t->objective->gradients)
         take_given_gradients(t, output, comm);
     trees_set_units(t, t->g_most, t->h_most);

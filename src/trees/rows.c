@@ -9,10 +9,10 @@ enum { LIMIT_PARTS = 4 };
 /* Histograms of a level without a limit. */
 #define LEVELS_MOST (INT64_C(1) << 30)
 
-/* Bytes a row: bins twice, margin, gradient pair, leaf, two lists. */
+/* Bytes a row: bins twice, margin, chance, gradient pair, leaf, two lists. */
 int64_t trees_row_bytes(int features)
 {
-    return 2 * (int64_t)features + 8 + 4 + 2 + 4 + 4;
+    return 2 * (int64_t)features + 8 + 8 + 4 + 2 + 4 + 4;
 }
 
 /* Cells of a level's histograms when all its nodes are done at once: those built from rows, their sums over ranks, the
@@ -65,7 +65,7 @@ static void *cut_off(TreesTraining *t, size_t *at, size_t bytes)
 
 int64_t trees_training_row_bytes(const TreesTraining *t)
 {
-    int64_t given = t->objective->gradients ? 2 * (int64_t)sizeof *t->g : 0;
+    int64_t given = t->objective->gradients ? (int64_t)(2 * sizeof *t->g - sizeof *t->chance) : 0;
     return trees_row_bytes(t->matrix->features) + (t->model.outputs - 1) * (int64_t)sizeof *t->margin + given;
 }
 
@@ -81,6 +81,8 @@ dp_status trees_rows_take(TreesTraining *t)
     if (t->objective->gradients) {
         t->g = cut_off(t, &at, n * sizeof *t->g);
         t->h = cut_off(t, &at, n * sizeof *t->h);
+    } else {
+        t->chance = cut_off(t, &at, n * sizeof *t->chance);
     }
     t->pair = cut_off(t, &at, n * sizeof *t->pair);
     t->leaf = cut_off(t, &at, n * sizeof *t->leaf);
@@ -110,6 +112,8 @@ void trees_rows_rest(const TreesTraining *t, int64_t from, int64_t to)
     if (t->g) {
         rest_array(t, t->g, sizeof *t->g, from, to);
         rest_array(t, t->h, sizeof *t->h, from, to);
+    } else {
+        rest_array(t, t->chance, sizeof *t->chance, from, to);
     }
     rest_array(t, t->pair, sizeof *t->pair, from, to);
     rest_array(t, t->leaf, sizeof *t->leaf, from, to);

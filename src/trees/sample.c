@@ -79,6 +79,7 @@ void trees_draw_rows(TreesTraining *t, int tree, const Comm *comm)
                          .count = t->sizes};
         t->ops->sizes(t->context, &job);
     }
+    t->chances_stand = t->chance != NULL;
     comm_sum_i64(comm, t->sizes, TREE_SIZES);
     limit = trees_draw_by_size(t->draw, t->sizes, wanted > 1 ? wanted : 1);
     /* A drawn row counts at most (its class's upper end) / chance, its h at most h_over_size times that. */

@@ -98,6 +98,8 @@ struct TreesTraining {
     const struct TreesObjective *objective; /* objective.h */
     double *row_weight;                     /* [n], 0 for rows that are not in train; NULL: all 1 */
     double *g, *h;                          /* [n] of the tree being grown; NULL: the operators compute them */
+    double *chance;                         /* [n] of label 1 before the tree being grown, for the log-loss */
+    bool chances_stand;                     /* computed by the first pass that wants them */
     double g_most, h_most;                  /* no row's |g|, h is larger */
     double weight[2], g_scale, h_scale, g_unit, h_unit;
     double g_sum_scale, h_sum_scale; /* leaf sums count their inverses */

@@ -217,7 +217,12 @@ static void do_gradients(const TreeOps *ops, const DeviceContext *context, const
                              .h_scale = c->shape.levels / 0.625,
                              .key = 0x123456789abcdef,
                              .pair = room(out, (size_t)c->shape.n * sizeof(TreePair))};
+        job.loss.chance = way == 1 ? given.h : NULL; /* written here, read below */
         ops->gradients(context, &job);
+        job.loss.chances_stand = way == 1;
+        for (int64_t i = 0; i < c->shape.n; i++) /* those of other rows mean nothing */
+            given.h[i] = c->part[i] == 0 ? given.h[i] : 0;
+        memcpy(room(out, (size_t)c->shape.n * sizeof *given.h), given.h, (size_t)c->shape.n * sizeof *given.h);
         draw.h_scale = way == 0 ? 0 : 0.7;
         job.draw = &draw;
         job.pair = room(out, (size_t)c->shape.n * sizeof(TreePair));
