@@ -282,8 +282,7 @@ static void print_goods(char *out, size_t size, const World *w, const Declaratio
             out[at++] = '"';
         out[at++] = *p;
     }
-    at += (size_t)snprintf(out + at, size - at, "%s%s, TYPE %c%d\"", *pack ? ", " : "", pack, 'A' + d->code % 6,
-                           d->word / 32 % 40);
+    snprintf(out + at, size - at, "%s%s, TYPE %c%d\"", *pack ? ", " : "", pack, 'A' + d->code % 6, d->word / 32 % 40);
 }
 
 /* The line of one version. corrected: the later version, with another value and mass. */
