@@ -29,6 +29,7 @@ typedef struct Night {
     Run *run;
     ScoreResult result;
     char made[96]; /* the newest snapshot of the scores */
+    double began;
 } Night;
 
 static dp_status read_config(Night *n)
@@ -205,9 +206,10 @@ static dp_status print_result(Night *n)
         json_array_append_new(models, json_pack("{s:s, s:s, s:b, s:o}", "model", n->address[m], "scores", scores,
                                                 "known", given->known, "top", top_json(given)));
     }
-    return app_print_json(n->app, json_pack("{s:s, s:s, s:I, s:I, s:o}", "scores", n->made, "of", n->wanted.label,
-                                            "rows", (json_int_t)n->result.rows, "binned", (json_int_t)n->result.binned,
-                                            "models", models));
+    return app_print_json(n->app, json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:o}", "scores", n->made, "of",
+                                            n->wanted.label, "rows", (json_int_t)n->result.rows, "binned",
+                                            (json_int_t)n->result.binned, "seconds", dp_clock_seconds() - n->began,
+                                            "sync_seconds", n->result.sync_seconds, "models", models));
 }
 
 static void say_begin(Night *n)
@@ -250,7 +252,7 @@ static dp_status score_rows(Night *n)
 
 dp_status app_score(App *app)
 {
-    Night n = {.app = app, .comm = app->comm, .log = comm_log(app->comm)};
+    Night n = {.app = app, .comm = app->comm, .log = comm_log(app->comm), .began = dp_clock_seconds()};
     dp_status st = DP_OK;
     DP_GO(read_config(&n));
     DP_GO(lake_open(&n.table, n.place.lake, n.options.table, n.comm));

@@ -112,6 +112,7 @@ typedef struct ScoreGiven {
 typedef struct ScoreResult {
     int64_t rows, blocks; /* of the table */
     int64_t binned;       /* of the rows: scored from stored bins */
+    double sync_seconds;  /* the most that a rank spent in fsync */
     ScoreGiven given[SCORE_MODELS_MAX];
     int n;                  /* models */
     bool left, interrupted; /* asked to leave */

@@ -212,8 +212,9 @@ static dp_status newest_snapshot(int64_t *snapshot, const ScoreJob *job, const C
     return DP_OK;
 }
 
-static dp_status commit(Batch *b, int m, const ScoreResult *result, ScoreGiven *given)
+static dp_status commit(Batch *b, int m, ScoreResult *result, ScoreGiven *given)
 {
+    double sync = 0;
     const ScoreJob *job = b->job;
     LakeFacts facts = lake_facts(job->table);
     char about[512];
@@ -222,7 +223,9 @@ static dp_status commit(Batch *b, int m, const ScoreResult *result, ScoreGiven *
     snprintf(about, sizeof about, "{\"model\":\"%s\",\"table\":\"%s@%lld\",\"rows\":%lld,\"of\":\"%s\"}",
              job->models[m].address, facts.name, (long long)facts.snapshot, (long long)result->rows,
              job->wanted->label);
-    return lake_commit(&b->scorer[m].writer, about, &given->snapshot, NULL, b->comm);
+    DP_TRY(lake_commit(&b->scorer[m].writer, about, &given->snapshot, &sync, b->comm));
+    result->sync_seconds += sync;
+    return DP_OK;
 }
 
 static void count_all(const Batch *b, ScoreResult *result)
