@@ -69,7 +69,7 @@ name: speed
 about: A model to measure with
 owner: nobody
 data: {{table: learn, label: label, columns: [{columns}]}}
-split: {{train: 90%, valid: 10%}}
+split: {{train: 100%}}
 model: {{family: trees, trees: 200, depth: 6, growth: symmetric, learning_rate: 0.1}}
 train: {{seed: 7}}
 evaluate: {{metrics: [auc]}}
