@@ -88,8 +88,9 @@ typedef struct Scorer {
     const int *columns; /* [inputs] of the table; the encoder's */
     int *place;         /* [inputs] among the columns of the scan */
     int inputs;
-    ModelBins bins;     /* n 0: the model has none */
-    LakeWriter *writer; /* NULL when the scores are known */
+    ModelBins bins;       /* n 0: the model has none */
+    const float **column; /* [inputs] of a block whose columns are the features */
+    LakeWriter *writer;   /* NULL when the scores are known */
     Top top;
     /* room for one block */
     int32_t room;

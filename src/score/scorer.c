@@ -22,6 +22,7 @@ dp_status scorer_build(Scorer *s, const ScoreJob *job, const ScoreModel *use)
     DP_TRY(sheet_build(&s->sheet, use, (int)job->options->reasons));
     DP_TRY(data_encoder_build(&s->encoder, model_inputs(use->model), lake_schema(job->table), &s->columns));
     DP_TRY(model_bins(&s->bins, use->model));
+    DP_TRY(dp_new(&s->column, (size_t)s->inputs));
     DP_TRY(dp_new(&s->place, (size_t)s->inputs));
     DP_TRY(dp_new(&s->input, (size_t)s->inputs));
     DP_TRY(dp_new(&s->value, (size_t)s->sheet.schema.n));
@@ -35,6 +36,7 @@ void scorer_free(Scorer *s)
     sheet_free(&s->sheet);
     top_free(&s->top);
     free_room(s);
+    dp_free(&s->column);
     dp_free(&s->place);
     dp_free(&s->input);
     dp_free(&s->value);
@@ -69,8 +71,21 @@ static void predict_bins(Scorer *s, const uint8_t *const *bin, int64_t first, in
     model_predict_bins(s->use.model, at, n, s->score + first);
 }
 
+/* Are the columns of the block the features, float for float? Then they need not be made into rows, unless these are to
+ * be explained. */
+static bool take_columns(Scorer *s)
+{
+    const DataInputs *inputs = model_inputs(s->use.model);
+    for (int j = 0; j < s->inputs; j++) {
+        if (s->sheet.reasons > 0 || inputs->input[j].encode != DATA_PLAIN || s->input[j].type != LAKE_NUMBER32)
+            return false;
+        s->column[j] = s->input[j].number32;
+    }
+    return true;
+}
+
 /* Local. Threads share the rows in chunks. */
-static void predict(Scorer *s, const LakeBlock *block)
+static void predict(Scorer *s, const LakeBlock *block, bool columns)
 {
     int64_t rows = block->rows, chunks = (rows + CHUNK - 1) / CHUNK;
 #pragma omp parallel for num_threads(s->job->threads) schedule(dynamic)
@@ -78,6 +93,8 @@ static void predict(Scorer *s, const LakeBlock *block)
         int64_t first = c * CHUNK, n = rows - first < CHUNK ? rows - first : CHUNK;
         if (block->bin)
             predict_bins(s, block->bin, first, n);
+        else if (columns)
+            model_predict_columns(s->use.model, s->column, first, n, s->score + first);
         else
             model_predict(s->use.model, s->x + first * s->inputs, n, s->inputs, s->score + first);
     }
@@ -184,9 +201,10 @@ dp_status scorer_take(Scorer *s, const Rows *rows, ScoreGiven *given)
     for (int j = 0; j < s->inputs; j++)
         s->input[j] = block->column[s->place[j]];
     DP_TRY(make_room(s, block->rows));
-    if (!block->bin)
+    bool columns = !block->bin && take_columns(s);
+    if (!block->bin && !columns)
         DP_TRY(data_encode(s->encoder, s->input, block->rows, s->x, s->inputs));
-    predict(s, block);
+    predict(s, block, columns);
     if (!before) {
         DP_TRY(explain(s, block->rows));
         DP_TRY(write_rows(s, rows));

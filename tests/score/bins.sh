@@ -106,5 +106,33 @@ rows=$(($(wc -l <scores) - 1))
 "$DIPPER" lake bins declarations risk:1 >out 2>"$words" || wrong "lake bins failed after a later delivery"
 same "$rows" "both deliveries" data.day=
 
+# Columns of floats are scored as they lie, unless reasons are asked for: the same scores as by rows.
+cat >floats.yaml <<'END'
+kind: table
+name: floats
+from: {format: csv}
+columns:
+  label: label
+  a: {type: number, bits: 32}
+  b: {type: number, bits: 32}
+END
+cat >model.yaml <<'END'
+kind: model
+name: floats
+data: {table: floats, label: label, columns: [a, b]}
+split: {train: 80%, test: 20%}
+model: {family: trees, trees: 20, depth: 4}
+evaluate: {metrics: [auc]}
+END
+awk 'BEGIN { srand(5); print "label,a,b"; for (i = 0; i < 3000; i++) { a = rand(); b = rand()
+	print (a * b > 0.4 * rand()) "," (i % 11 ? a : "") "," b } }' >floats.csv
+"$DIPPER" ingest floats.yaml floats.csv --quiet >/dev/null 2>"$words" || wrong "floats.csv was not taken"
+"$DIPPER" train model.yaml --quiet >/dev/null 2>"$words" || wrong "no model of floats"
+for reasons in 0 2; do
+	"$DIPPER" score configs/score-night.yaml data.table=floats data.day= models.use=[floats] write.table="f$reasons" write.reasons=$reasons >out 2>"$words" || wrong "floats are not scored"
+	"$DIPPER" lake export "f$reasons" --columns row,score >"f$reasons"
+done
+{ cmp -s f0 f2 && [ "$(wc -l <f0)" = 3001 ]; } || wrong "columns and rows of floats have other scores"
+
 fails 2 "$DIPPER" lake show declarations risk
 [ $failed = 0 ]
