@@ -40,7 +40,7 @@ static dp_status add_number(dp_buf *out, LakeForm form, double value, bool singl
 
 static dp_status add_value(dp_buf *out, LakeForm form, const LakeValues *v, int32_t i)
 {
-    char time[34];
+    char time[40];
     switch (v->type) {
     case LAKE_NUMBER:
         return add_number(out, form, v->number[i], false);
@@ -52,6 +52,8 @@ static dp_status add_value(dp_buf *out, LakeForm form, const LakeValues *v, int3
         if (v->time[i] == DP_TIME_MISSING)
             return add_text(out, form, "", 0);
         dp_time_print(time, v->time[i]);
+        if (!strchr(time, 'T')) /* midnight: one form for the whole column */
+            memcpy(time + strlen(time), "T00:00:00Z", sizeof "T00:00:00Z");
         return add_text(out, form, time, strlen(time));
     case LAKE_TEXT:
         return add_text(out, form, v->text + v->text_at[i], (size_t)(v->text_at[i + 1] - v->text_at[i]));

@@ -36,4 +36,20 @@ disturb 85 TERM 1
 go_on 1
 disturb 85 USR2 3
 go_on 2
+# Killed: nothing can be said any more, and as little is lost.
+rm -rf data
+ingest 1 >out 2>"$words" &
+pid=$!
+for _ in $(seq 1000); do
+	[ "$(parts | wc -l)" -lt 2 ] || break
+	sleep 0.01
+done
+kill -KILL $pid
+wait $pid 2>/dev/null
+! "$DIPPER" lake show declarations >/dev/null 2>&1 || wrong "killed: half a delivery can be seen"
+parts >kept
+[ -s kept ] || wrong "killed: nothing was kept"
+go_on 2
+[ "$(ingest 2 2>"$words")" = declarations@1 ] || wrong "once more after all that"
+[ "$(content)" = "$want" ] || wrong "the delivery came twice"
 exit $failed

@@ -82,6 +82,13 @@ static void conditions_columns_and_limits(void **state)
     snprintf(expected, sizeof expected, "hs6,id\n%s,D000000600\n%s,D000000601\n%s,D000000602\n", a, b, c);
     if (comm_rank(comm) == 0)
         assert_string_equal(text.data, expected);
+    static const int changed[] = {F_CHANGED}; /* midnight has the form of all other times */
+    options = csv_of(changed, 1, 1);
+    options.limit = 2;
+    text.size = 0;
+    assert_ok(lake_export(t, &options, collect, &text, &rows, comm));
+    if (comm_rank(comm) == 0)
+        assert_string_equal(text.data, "changed\n1970-01-01T00:00:00Z\n1970-01-01T00:00:01Z\n");
     lake_where_free(&where);
     assert_fails(lake_where_parse(&where, lake_schema(t), "hs5 = 1"), DP_ERR_USAGE, "lake-09");
     assert_non_null(strstr(dp_error_last()->text, "'hs6'"));
