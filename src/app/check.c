@@ -19,11 +19,13 @@ static dp_status fault_of(Config *config, const char *path, dp_status failed)
 
 static dp_status check_model(const App *app, Config *config)
 {
-    TrainOptions train;
-    EvaluateOptions evaluate;
+    TrainOptions train = {0};
+    EvaluateOptions evaluate = {0};
+    bool evaluates = app_bind(app, config, "evaluate", &evaluate) == DP_OK;
+    train.revenue = evaluates ? evaluate.revenue : "said already";
     if (app_bind(app, config, "train", &train) == DP_OK)
         DP_TRY(fault_of(config, "train.stop.metric", train_options_check(&train)));
-    if (app_bind(app, config, "evaluate", &evaluate) == DP_OK)
+    if (evaluates)
         DP_TRY(fault_of(config, "evaluate.metrics", score_evaluate_check(&evaluate)));
     return tune_check(config);
 }

@@ -219,6 +219,7 @@ dp_status app_model_config(App *app, ModelConfig *c)
     DP_TRY(app_bind(app, c->config, "model.categories", &c->encode));
     DP_TRY(app_bind(app, c->config, "train", &c->train));
     DP_TRY(app_bind(app, c->config, "evaluate", &c->evaluate));
+    c->train.revenue = c->evaluate.revenue;
     c->threads = run_threads((int)c->job.threads, app->comm);
     return DP_OK;
 }

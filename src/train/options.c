@@ -5,7 +5,7 @@
 const CfgRow train_rows[] = {{"loss", CFG_CHOICE, CFG_AT(TrainOptions, loss), .choices = "logloss", .def = "logloss",
                               .help = "what learning lowers"},
                              {"stop.metric", CFG_TEXT, CFG_AT(TrainOptions, stop_metric), .def = "average_precision",
-                              .help = "judged on the valid rows: auc, average_precision, logloss, precision@5% ..."},
+                              .help = "any metric of evaluate, judged on the valid rows"},
                              {"stop.patience", CFG_INT, CFG_AT(TrainOptions, patience), .min = 0, .max = 1e9,
                               .def = "50", .unit = "steps",
                               .help = "without a better one, then the best is kept; 0: all steps"},
@@ -21,10 +21,10 @@ dp_status train_options_check(const TrainOptions *options)
 {
     Metric metric;
     DP_TRY(metric_parse(&metric, options->stop_metric));
-    if (metric.kind == METRIC_REVENUE_AT)
+    if (metric.kind == METRIC_REVENUE_AT && !(options->revenue && *options->revenue))
         return dp_fail(DP_ERR_CONFIG, "train-01",
-                       "train.stop.metric cannot be %s: it needs a column that is not there while training; "
-                       "precision@5%% is near to it",
+                       "train.stop.metric is %s, and evaluate.revenue names no column of what an inspection recovered; "
+                       "name it, or stop by another metric",
                        options->stop_metric);
     return DP_OK;
 }

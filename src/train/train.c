@@ -31,6 +31,7 @@ typedef struct Part {
     int64_t *at;
     int8_t *label;
     uint64_t *row;
+    double *revenue; /* NULL: no metric asks for it */
     float *score;
 } Part;
 
@@ -56,6 +57,7 @@ static void part_free(Part *part)
     dp_free(&part->at);
     dp_free(&part->label);
     dp_free(&part->row);
+    dp_free(&part->revenue);
     dp_free(&part->score);
 }
 
@@ -93,6 +95,24 @@ static dp_status loop_build(Loop *loop)
     snprintf(loop->unit, sizeof loop->unit, "%ss", model_step_name(loop->model));
     loop->judged = (Judged){.best = NAN, .train = NAN, .valid = NAN};
     return DP_OK;
+}
+
+/* Collective. What inspections of the valid rows recovered, where the stop metric asks for it. */
+static dp_status read_revenue(Loop *loop)
+{
+    Part *valid = &loop->valid;
+    double *all = NULL;
+    dp_status st = DP_OK;
+    if (loop->stop.kind != METRIC_REVENUE_AT)
+        return DP_OK;
+    DP_GO_ALL(loop->comm, dp_new(&all, (size_t)data_rows_n(loop->data)));
+    DP_GO(data_number(loop->data, loop->options->revenue, all, loop->comm));
+    DP_GO_ALL(loop->comm, dp_new(&valid->revenue, (size_t)valid->n + 1)); /* not NULL on a rank without rows */
+    for (int64_t i = 0; i < valid->n; i++)
+        valid->revenue[i] = isnan(all[valid->at[i]]) ? 0 : all[valid->at[i]];
+done:
+    dp_free(&all);
+    return st;
 }
 
 static void loop_free(Loop *loop)
@@ -215,7 +235,8 @@ static void gather(const float *score, Part *part, bool *finite)
 
 static dp_status value_of(double *value, const Metric *metric, const Part *part, const Comm *comm)
 {
-    MetricRows rows = {.score = part->score, .label = part->label, .row = part->row, .n = part->n};
+    MetricRows rows = {
+        .score = part->score, .label = part->label, .row = part->row, .revenue = part->revenue, .n = part->n};
     return metric_value(value, metric, &rows, comm);
 }
 
@@ -329,6 +350,7 @@ dp_status train_run(TrainEnd *end, Model *model, Data *data, const TrainOptions 
     dp_status st = DP_OK;
     *end = (TrainEnd){.best = NAN};
     DP_GO_ALL(comm, loop_build(&loop));
+    DP_GO(read_revenue(&loop));
     DP_GO(model_begin(model, data, comm));
     end->begin_s = dp_clock_seconds() - start;
     DP_GO(resume(&loop, &end->resumed_at));

@@ -17,8 +17,9 @@ typedef struct TrainOptions {
     int64_t every;           /* steps between validations */
     double checkpoint_every; /* seconds */
     int64_t seed;
-    /* Not from the config. */
-    int64_t pause_at; /* steps after which to save and pause; 0: never */
+    /* Not of the section. */
+    int64_t pause_at;    /* steps after which to save and pause; 0: never */
+    const char *revenue; /* evaluate.revenue: the column that stop.metric revenue@5% needs; NULL */
 } TrainOptions;
 extern const CfgRow train_rows[];
 
@@ -41,7 +42,7 @@ typedef struct TrainEnd {
     int64_t resumed_at; /* step of the checkpoint it went on from; 0: from the start */
 } TrainEnd;
 
-/* Local. Is stop.metric a metric, and one that needs no further column? Fails CONFIG, for `dipper check`. */
+/* Local. Is stop.metric a metric, and is there a revenue column where it needs one? Fails CONFIG, for `dipper check`. */
 dp_status train_options_check(const TrainOptions *options);
 
 /* Collective. Goes on from the newest whole checkpoint of the run, if any. The model is finished (ready to predict)
