@@ -19,12 +19,13 @@ typedef struct MetricRows {
     const float *score;    /* [n] finite; probabilities for logloss, brier, calibration */
     const int8_t *label;   /* [n] 1, 0 */
     const uint64_t *row;   /* [n] identity of the row: decides ties and the bootstrap, hence not the rank */
-    const double *revenue; /* [n] or NULL: what an inspection recovers */
+    const double *revenue; /* [n] what an inspection recovers, NaN counts 0; not NULL on a rank without rows.
+                              NULL: there is no such column, and revenue@ fails USAGE */
     int64_t n;             /* rows on this rank, may be 0 */
 } MetricRows;
 
-/* Parsed form of "auc", "average_precision", "precision@5%", "recall@1%", "revenue@5%", "logloss", "brier",
- * "calibration". */
+/* Parsed form of "auc", "average_precision", "precision@5%", "recall@1%", "revenue@5%" (the share of all that
+ * inspections recover which the cut does), "logloss", "brier", "calibration". */
 typedef struct Metric {
     char name[32];
     enum {

@@ -1,5 +1,5 @@
-/* RUN np=1,2,4 quick -- each measure equals scikit-learn's, its interval is the textbook's, and no bit depends on the
- * number of ranks or on the order of the rows. */
+/* RUN np=1,2,4 quick -- each measure equals scikit-learn's, its interval DeLong's or numpy's bootstrap's, and no bit
+ * depends on the number of ranks or on the order of the rows. */
 #include "check.h"
 
 #include <math.h>
@@ -15,7 +15,8 @@ static Comm *comm, *alone;
 enum { N_GOLDEN = 1000, MOST = 6000 };
 static const struct {
     const char *name;
-    double value;
+    double value, low, high;
+    double difference, difference_low, difference_high;
 } golden[] = {
 #include "sklearn.h"
 };
@@ -85,6 +86,15 @@ static void deal(Table *mine, const Table *all, uint64_t seed)
     }
 }
 
+/* An interval is an oracle's: of AUC to the last digits, of 200 replicates against 2,000 others within their noise. */
+static void check_interval(const char *name, const MetricValue *got, double low, double high)
+{
+    double room = strcmp(name, "auc") == 0 ? 1e-9 : 0.25 * (high - low);
+    if (fabs(got->low - low) > room || fabs(got->high - high) > room)
+        fail_msg("%s is %g within %g .. %g; the oracle says %g .. %g", name, got->value, got->low, got->high, low,
+                 high);
+}
+
 static void values_are_those_of_scikit_learn(void **state)
 {
     (void)state;
@@ -95,14 +105,16 @@ static void values_are_those_of_scikit_learn(void **state)
         x = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         uint64_t s = 1 + (x >> 40) % 31;
         all.score[i] = (float)s / 32;
+        all.other[i] = (float)(1 + (2 * s + (x >> 46) % 31) / 3) / 32;
         all.label[i] = (x >> 20) % 64 < 8 + s;
+        all.revenue[i] = all.label[i] * (double)((x >> 25) % 1000);
         all.row[i] = (uint64_t)i;
     }
     deal(&mine, &all, 3);
     MetricRows rows = rows_of(&mine);
     for (size_t g = 0; g < sizeof golden / sizeof *golden; g++) {
         Metric metric;
-        MetricValue full;
+        MetricValue full, difference;
         double value;
         assert_ok(metric_parse(&metric, golden[g].name));
         assert_ok(metric_value(&value, &metric, &rows, comm));
@@ -110,9 +122,11 @@ static void values_are_those_of_scikit_learn(void **state)
             fail_msg("%s is %.17g, scikit-learn says %.17g", golden[g].name, value, golden[g].value);
         assert_ok(metric_compute(&full, &metric, &rows, comm));
         assert_memory_equal(&full.value, &value, sizeof value);
-        assert_true(full.low <= full.value && full.value <= full.high && full.low < full.high);
-        /* 1,000 rows: every interval is a few per cent wide, or wider where 50 rows decide. */
-        assert_true(full.high - full.low > 0.01 && full.high - full.low < 0.35);
+        check_interval(golden[g].name, &full, golden[g].low, golden[g].high);
+        assert_ok(metric_compare(&difference, &metric, &rows, mine.other, comm));
+        if (fabs(difference.value - golden[g].difference) > 1e-12)
+            fail_msg("%s differs by %.17g, not %.17g", golden[g].name, difference.value, golden[g].difference);
+        check_interval(golden[g].name, &difference, golden[g].difference_low, golden[g].difference_high);
     }
 }
 

@@ -1,4 +1,4 @@
-# RUN np=1 time=180 -- scores are the same on any rank count, killed and gone on or not; a second time adds nothing
+# RUN np=1 time=240 -- scores are the same on any rank count, killed and gone on or not; a second time adds nothing
 . "$DIPPER_SOURCE/tests/support/risk.sh"
 make_lake 12000
 "$DIPPER" train configs/risk.yaml model.trees=120 train.stop.patience=0 job.threads=1 evaluate.slices=[] --quiet \
@@ -56,4 +56,27 @@ go_on 1 scores-mpi
 disturb INT 1 scores-int
 [ "$ended" -eq 130 ] || wrong "Ctrl-C: exit $ended, not 130"
 go_on 1 scores-int
+disturb TERM 3 scores-term
+[ "$ended" -ne 0 ] || wrong "TERM to mpirun: exit 0"
+go_on 3 scores-term
+
+# From another process of this host, to the first of three ranks; USR1 asks for nothing that is not done anyway.
+for signal in stop usr1; do
+	score 3 scores-$signal name="$signal" >out 2>"$words" &
+	pid=$!
+	for _ in $(seq 500); do
+		[ "$(find "data/lake/scores-$signal" -name '*.h5' 2>/dev/null | wc -l)" -lt 2 ] || break
+		sleep 0.01
+	done
+	case $signal in
+	stop) "$DIPPER" run stop -- -stop >/dev/null 2>stopped || wrong "run stop: $(cat stopped)" ;;
+	usr1) kill -USR1 "$(pgrep -P $pid | head -1)" ;;
+	esac
+	wait $pid
+	ended=$?
+	[ $ended -eq "$([ $signal = stop ] && echo 85 || echo 0)" ] || wrong "$signal: exit $ended"
+done
+[ "$(rows scores-usr1)" = "$want" ] || wrong "USR1: other scores"
+[ "$(score 1 scores-stop name=stop 2>"$words")" = scores-stop@1 ] || wrong "run stop: going on failed"
+[ "$(rows scores-stop)" = "$want" ] || wrong "run stop: other scores after going on"
 exit $failed

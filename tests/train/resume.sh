@@ -1,4 +1,5 @@
-# RUN np=1 time=180 -- stopped by Ctrl-C, USR2 or kill -9, and on any rank count, a run ends with the same model
+# RUN np=1 time=300 -- stopped by Ctrl-C, TERM, USR2, run stop or kill -9, saved by USR1, on any rank count: a run ends
+# with the same model
 . "$DIPPER_SOURCE/tests/support/risk.sh"
 make_lake 12000
 # Each case has a run of its own; the payload must not know how it came about. 500 trees with a checkpoint each: a fast
@@ -55,4 +56,44 @@ finish 1 usr2-mpi
 disturb INT 2 int-mpi
 [ "$ended" -ne 0 ] || wrong "Ctrl-C to mpirun: exit 0"
 finish 2 int-mpi
+disturb TERM 1 term
+[ "$ended" -eq 85 ] || wrong "TERM: exit $ended, not 85"
+[ -e "$(echo data/runs/*/*-term)/requeue" ] || wrong "TERM: no marker that the run is to be taken up again"
+finish 3 term
+[ ! -e "$(echo data/runs/*/*-term)/requeue" ] || wrong "TERM: the marker stands after the end"
+disturb TERM 3 term-mpi
+[ "$ended" -ne 0 ] || wrong "TERM to mpirun: exit 0"
+finish 1 term-mpi
+
+# USR1: saves at once, though no checkpoint is due, and goes on to the end.
+has_begun() {
+	for _ in $(seq 400); do
+		[ ! -s "$(echo data/runs/*/*-"$1"/metrics.jsonl)" ] || return 0
+		sleep 0.02
+	done
+	wrong "$1: it did not begin"
+}
+for ranks in 1 3; do
+	train $ranks usr1-$ranks >out 2>"$words" &
+	pid=$!
+	has_begun usr1-$ranks
+	! ls data/runs/*/*-usr1-$ranks/checkpoints/[0-9]* >/dev/null 2>&1 || wrong "USR1: a checkpoint before it was asked for"
+	kill -USR1 "$(pgrep -P $pid | head -1)"
+	wait $pid || wrong "USR1: exit $?"
+	ls data/runs/*/*-usr1-$ranks/checkpoints/[0-9]* >/dev/null 2>&1 || wrong "USR1: nothing was saved on $ranks ranks"
+	[ "$(payload "$(cat out)")" = "$want" ] || wrong "USR1: another model on $ranks ranks"
+done
+
+# dipper run stop, from another process of this host: to a lone rank, to the first of three.
+for ranks in 1 3; do
+	train $ranks stop-$ranks train.checkpoint=0s >out 2>"$words" &
+	pid=$!
+	has_checkpoint stop-$ranks
+	"$DIPPER" run stop -- -stop-$ranks >/dev/null 2>stopped || wrong "run stop: $(cat stopped)"
+	wait $pid
+	ended=$?
+	[ $ended -eq 85 ] || wrong "run stop on $ranks ranks: exit $ended, not 85"
+	finish 2 stop-$ranks
+done
+fails 2 "$DIPPER" run stop -- -stop-3 # it is not running any more
 exit $failed
