@@ -1,7 +1,7 @@
 # RUN np=1 time=240 -- scores are the same on any rank count, killed and gone on or not; a second time adds nothing
 . "$DIPPER_SOURCE/tests/support/risk.sh"
 make_lake 12000
-"$DIPPER" train configs/risk.yaml model.trees=120 train.stop.patience=0 job.threads=1 evaluate.slices=[] --quiet \
+"$DIPPER" train configs/risk.yaml model.trees=120 model.growth=depth model.depth=7 train.stop.patience=0 job.threads=1 evaluate.slices=[] --quiet \
 	>/dev/null 2>"$words" || wrong "no model"
 score() { # RANKS TABLE more…
 	local ranks=$1 table=$2
@@ -68,12 +68,13 @@ for signal in stop usr1; do
 		[ "$(find "data/lake/scores-$signal" -name '*.h5' 2>/dev/null | wc -l)" -lt 2 ] || break
 		sleep 0.01
 	done
-	case $signal in
-	stop) "$DIPPER" run stop -- -stop >/dev/null 2>stopped || wrong "run stop: $(cat stopped)" ;;
-	usr1) kill -USR1 "$(pgrep -P $pid | head -1)" ;;
-	esac
-	wait $pid
-	ended=$?
+	if [ $signal = usr1 ]; then
+		strike USR1 $pid
+	else
+		"$DIPPER" run stop -- -stop >/dev/null 2>stopped || wrong "run stop: $(cat stopped)"
+		wait $pid
+		ended=$?
+	fi
 	[ $ended -eq "$([ $signal = stop ] && echo 85 || echo 0)" ] || wrong "$signal: exit $ended"
 done
 [ "$(rows scores-usr1)" = "$want" ] || wrong "USR1: other scores"

@@ -2,12 +2,12 @@
 . "$DIPPER_SOURCE/tests/support/risk.sh"
 make_lake 6000
 train() {
-	"$DIPPER" train configs/risk.yaml model.trees=60 train.stop.patience=0 job.threads=1 evaluate.slices=[] --quiet "$@" \
+	"$DIPPER" train configs/risk.yaml model.trees=120 train.stop.patience=0 job.threads=1 evaluate.slices=[] --quiet "$@" \
 		>/dev/null 2>"$words" || wrong "no model: $*"
 }
 # Of other columns and another kind of tree: what the two read overlaps.
 train
-train name=small data.columns=[office,hs6,value,net_mass] split.apart=[] model.growth=depth model.depth=4
+train name=small data.columns=[office,hs6,value,net_mass] split.apart=[] model.growth=depth model.depth=8
 score() { # RANKS TABLE MODELS more…
 	on "$1" score configs/score-night.yaml data.day= write.table="$2" "models.use=[$3]" job.threads=1 "${@:4}"
 }
@@ -37,10 +37,8 @@ for _ in $(seq 1000); do
 	[ "$(find data/lake/left -name '*.h5' 2>/dev/null | wc -l)" -lt 3 ] || break
 	sleep 0.01
 done
-kill -TERM "$(pgrep -P $pid | head -1)"
-wait $pid
-ended=$?
-[ $ended -eq 85 ] || wrong "TERM: exit $ended, not 85"
+strike TERM $pid
+[ "$ended" -eq 85 ] || wrong "TERM: exit $ended, not 85"
 ! "$DIPPER" lake show left >/dev/null 2>&1 || wrong "half a delivery can be seen"
 [ "$(score 3 left risk,small 2>"$words")" = left@2 ] || wrong "going on failed"
 grep -qE 'blocks?, [1-9][0-9]* of them done before' "$words" || wrong "nothing was taken over"

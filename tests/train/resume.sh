@@ -78,8 +78,8 @@ for ranks in 1 3; do
 	pid=$!
 	has_begun usr1-$ranks
 	! ls data/runs/*/*-usr1-$ranks/checkpoints/[0-9]* >/dev/null 2>&1 || wrong "USR1: a checkpoint before it was asked for"
-	kill -USR1 "$(pgrep -P $pid | head -1)"
-	wait $pid || wrong "USR1: exit $?"
+	strike USR1 $pid
+	[ "$ended" -eq 0 ] || wrong "USR1: exit $ended"
 	ls data/runs/*/*-usr1-$ranks/checkpoints/[0-9]* >/dev/null 2>&1 || wrong "USR1: nothing was saved on $ranks ranks"
 	[ "$(payload "$(cat out)")" = "$want" ] || wrong "USR1: another model on $ranks ranks"
 done
