@@ -42,7 +42,8 @@ typedef struct TrainEnd {
     int64_t resumed_at; /* step of the checkpoint it went on from; 0: from the start */
 } TrainEnd;
 
-/* Local. Is stop.metric a metric, and is there a revenue column where it needs one? Fails CONFIG, for `dipper check`. */
+/* Local. Is stop.metric a metric, and is there a revenue column where it needs one? Fails CONFIG, for `dipper check`.
+ */
 dp_status train_options_check(const TrainOptions *options);
 
 /* Collective. Goes on from the newest whole checkpoint of the run, if any. The model is finished (ready to predict)

@@ -32,7 +32,7 @@ fails 78 "$DIPPER" train configs/score-night.yaml
 says "describes a batch"
 fails 78 "$DIPPER" check configs/risk.yaml model.dept=7 train.stop.metric=aux
 says "did you mean 'depth'?"
-fails 78 "$DIPPER" check configs/risk.yaml 'evaluate.metrics=[auc, aucc]' train.stop.metric=revenue@5%
+fails 78 "$DIPPER" check configs/risk.yaml 'evaluate.metrics=[auc, aucc]' train.stop.metric=revenue@5% evaluate.revenue=
 says "'aucc'"
 says "[train-01]"
 fails 78 "$DIPPER" check configs/score-night.yaml data.day=2026-02-30
