@@ -2,6 +2,7 @@
  * columns as floats in memory, and prints one JSON line. score.py runs it in turn with the peers.
  *
  *   growth=symmetric|depth trees=200 depth=6 learn=300000 (rows to learn from) threads=1 runs=5 device=cpu explain=2000
+ * onnx=FILE (the model, written there)
  *
  * rows_s: margins from floats, the median of runs; rows_cpu_s: the same over processor seconds, times threads (of use
  * where other work disturbs); columns_s, bins_s: so from columns of floats and of bins; single_us, single_p99_us: of
@@ -25,7 +26,7 @@
 enum { NUMBERS = 20, CODES = 12, FEATURES = NUMBERS + CODES, TRAIN_ROWS = 2000000, TEST_ROWS = 500000, CHUNK = 8192 };
 
 typedef struct Bench {
-    const char *data, *device;
+    const char *data, *device, *onnx;
     int threads, runs;
     int64_t learn, explain;
     TreesOptions options;
@@ -75,6 +76,8 @@ static void read_options(Bench *bench, int argc, char **argv)
             bench->runs = atoi(value);
         else if (!strcmp(argv[i], "device"))
             bench->device = value;
+        else if (!strcmp(argv[i], "onnx"))
+            bench->onnx = value;
         else if (!strcmp(argv[i], "explain"))
             bench->explain = atoll(value);
         else
@@ -256,11 +259,36 @@ static double time_single(const TreesScorer *scorer, const float *x, double *p99
     return middle;
 }
 
-static double time_model_load(const TreesModel *model, Device *device)
+/* A contract of plain numbers. */
+static DataInputs numbers(void)
+{
+    DataInputs inputs = {.n = FEATURES};
+    char name[16];
+    MUST(dp_new(&inputs.input, FEATURES));
+    for (int j = 0; j < FEATURES; j++) {
+        snprintf(name, sizeof name, "x%d", j);
+        MUST(dp_copy_text(&inputs.input[j].name, name));
+        inputs.input[j].type = LAKE_NUMBER32;
+        inputs.input[j].missing = inputs.input[j].unseen = NAN;
+    }
+    return inputs;
+}
+
+static void write_onnx(const Model *model, const char *path)
+{
+    dp_buf onnx = {0};
+    MUST(model_export_onnx(model, "bench", "1", &onnx));
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(onnx.data, 1, onnx.size, file) != onnx.size || fclose(file) != 0)
+        stop(path);
+    dp_buf_free(&onnx);
+}
+
+static double time_model_load(const TreesModel *model, Device *device, const char *onnx)
 {
     static double ms[101];
     char path[] = "/tmp/dipper-bench-XXXXXX";
-    DataInputs inputs = forest_inputs(FEATURES, 10);
+    DataInputs inputs = numbers();
     dp_buf image = {0};
     forest_image(&image, model, &inputs, "{}");
     int fd = mkstemp(path);
@@ -271,6 +299,8 @@ static double time_model_load(const TreesModel *model, Device *device)
         double start = dp_clock_seconds();
         MUST(model_load(&loaded, NULL, path, device));
         ms[i] = (dp_clock_seconds() - start) * 1e3;
+        if (i == 0 && onnx)
+            write_onnx(loaded, onnx);
         model_free(&loaded);
     }
     unlink(path);
@@ -319,7 +349,8 @@ int main(int argc, char **argv)
     printf(", \"rows_s\": %.0f, \"rows_cpu_s\": %.0f, \"columns_s\": %.0f, \"bins_s\": %.0f", TEST_ROWS / seconds,
            TEST_ROWS / cpu * bench.threads, columns_s, bins_s);
     printf(", \"single_us\": %.3f, \"single_p99_us\": %.3f, \"model_load_ms\": %.3f, \"explain_rows_s\": %.0f}\n",
-           single, p99, time_model_load(&model, device), (double)bench.explain / time_contributions(&bench, scorer, x));
+           single, p99, time_model_load(&model, device, bench.onnx),
+           (double)bench.explain / time_contributions(&bench, scorer, x));
     trees_scorer_free(&scorer);
     trees_model_free(&model);
     device_close(&device);
