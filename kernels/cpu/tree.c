@@ -340,6 +340,28 @@ static void walk(const DeviceContext *context, const TreeWalk *job)
         context->cpu->walk(job, job->from + share(n, t, threads), job->from + share(n, t + 1, threads));
 }
 
+/* The processor has no other memory than the host's. */
+static void hold(const DeviceContext *context, const void *host, size_t bytes)
+{
+    (void)context, (void)host, (void)bytes;
+}
+
+static void release(const DeviceContext *context, const void *host)
+{
+    (void)context, (void)host;
+}
+
+static void fetch(const DeviceContext *context, void *host, size_t bytes)
+{
+    (void)context, (void)host, (void)bytes;
+}
+
+static bool lost(const DeviceContext *context)
+{
+    (void)context;
+    return false;
+}
+
 static void *keep(const DeviceContext *context, const TreeBins *bins)
 {
     (void)context, (void)bins;
@@ -360,6 +382,11 @@ static void margins(const DeviceContext *context, const TreeMargins *job)
 }
 
 static const TreeOps tree_ops = {
+    .hold = hold,
+    .release = release,
+    .put = hold, /* nothing to do either */
+    .fetch = fetch,
+    .lost = lost,
     .keep = keep,
     .drop = drop,
     .bin = bin,

@@ -2,6 +2,7 @@
 #include "kernels/cuda/cuda_priv.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 
 bool cuda_is_good(CudaCard *card, cudaError_t error)
@@ -11,12 +12,18 @@ bool cuda_is_good(CudaCard *card, cudaError_t error)
     return !card->failed;
 }
 
-void *cuda_room(CudaCard *card, int which, size_t size)
+bool cuda_done(CudaCard *card)
+{
+    cuda_is_good(card, cudaGetLastError());
+    return cuda_is_good(card, cudaStreamSynchronize(card->stream));
+}
+
+void *cuda_room(CudaCard *card, CudaRoomOf which, size_t size)
 {
     CudaRoom *room = &card->room[which];
     if (card->failed)
         return nullptr;
-    if (size > room->size) {
+    if (size > room->size || !room->data) {
         cudaFree(room->data);
         room->data = nullptr;
         room->size = 0;
@@ -28,13 +35,132 @@ void *cuda_room(CudaCard *card, int which, size_t size)
     return room->data;
 }
 
-void *cuda_upload(CudaCard *card, int which, const void *from, size_t size)
+void *cuda_upload(CudaCard *card, CudaRoomOf which, const void *from, size_t size)
 {
     void *to = cuda_room(card, which, size);
     if (!to || size == 0)
         return to;
     return cuda_is_good(card, cudaMemcpyAsync(to, from, size, cudaMemcpyHostToDevice, card->stream)) ? to : nullptr;
 }
+
+const Lane *cuda_lanes(CudaCard *card, const TreeFeatures *features)
+{
+    Lane *lanes = static_cast<Lane *>(calloc((size_t)features->n + 1, sizeof(Lane)));
+    const void *there = nullptr;
+    if (lanes) {
+        for (int j = 0; j < features->n; j++)
+            lanes[j] = Lane{features->id[j], features->at[j], features->at[j + 1] - features->at[j]};
+        there = cuda_upload(card, ROOM_FEATURES, lanes, (size_t)features->n * sizeof(Lane));
+        cudaStreamSynchronize(card->stream);
+    }
+    free(lanes);
+    return static_cast<const Lane *>(there);
+}
+
+/* ---- held memory ---- */
+
+static CudaHeld *find_held(CudaCard *card, const void *host)
+{
+    const char *at = static_cast<const char *>(host);
+    for (CudaHeld &held : card->held)
+        if (held.there && at >= held.host && at < held.host + held.size)
+            return &held;
+    return nullptr;
+}
+
+void *cuda_held(const CudaCard *card, const void *host)
+{
+    const CudaHeld *held = find_held(const_cast<CudaCard *>(card), host);
+    return held ? held->there + (static_cast<const char *>(host) - held->host) : nullptr;
+}
+
+/* Where there is no memory left, or no place, nothing is held: operations copy what they need. */
+static void hold(const DeviceContext *context, const void *host, size_t size)
+{
+    CudaCard *card = card_of(context);
+    for (CudaHeld &held : card->held) {
+        if (held.there)
+            continue;
+        if (size > 0 && !card->failed && cudaMalloc(&held.there, size + TREE_PAD) == cudaSuccess) {
+            held.host = static_cast<const char *>(host);
+            held.size = size;
+        } else
+            held.there = nullptr;
+        cudaGetLastError();
+        return;
+    }
+}
+
+static void release(const DeviceContext *context, const void *host)
+{
+    CudaHeld *held = find_held(card_of(context), host);
+    if (!held)
+        return;
+    cudaFree(held->there);
+    *held = CudaHeld{};
+}
+
+static void put(const DeviceContext *context, const void *host, size_t size)
+{
+    CudaCard *card = card_of(context);
+    void *there = cuda_held(card, host);
+    if (there && size > 0 && !card->failed) {
+        cuda_is_good(card, cudaMemcpyAsync(there, host, size, cudaMemcpyHostToDevice, card->stream));
+        cuda_done(card);
+    }
+}
+
+static void fetch(const DeviceContext *context, void *host, size_t size)
+{
+    CudaCard *card = card_of(context);
+    void *there = cuda_held(card, host);
+    if (there && size > 0 && !card->failed) {
+        cuda_is_good(card, cudaMemcpyAsync(host, there, size, cudaMemcpyDeviceToHost, card->stream));
+        cuda_done(card);
+    }
+}
+
+static bool lost(const DeviceContext *context)
+{
+    CudaCard *card = card_of(context);
+    if (card->failed)
+        for (const CudaHeld &held : card->held)
+            card->lost |= held.there != nullptr;
+    return card->lost;
+}
+
+static void *keep(const DeviceContext *context, const TreeBins *bins)
+{
+    CudaCard *card = card_of(context);
+    size_t size = (size_t)bins->n * (size_t)bins->features;
+    Kept *kept = static_cast<Kept *>(calloc(1, sizeof(Kept)));
+    if (!kept || card->failed || size == 0) {
+        free(kept);
+        return nullptr;
+    }
+    kept->block = static_cast<uint8_t *>(cuda_held(card, bins->block));
+    if (!kept->block) {
+        kept->own = true;
+        if (cudaMalloc(&kept->block, size + TREE_PAD) != cudaSuccess) {
+            cudaGetLastError(); /* not enough memory: the processor computes on these bins */
+            free(kept);
+            return nullptr;
+        }
+        cuda_is_good(card, cudaMemcpyAsync(kept->block, bins->block, size, cudaMemcpyHostToDevice, card->stream));
+        cuda_done(card);
+    }
+    return kept;
+}
+
+static void drop(const DeviceContext *, void *handle)
+{
+    Kept *kept = static_cast<Kept *>(handle);
+    if (kept && kept->own)
+        cudaFree(kept->block);
+    free(kept);
+}
+
+/* ---- the card ---- */
 
 static const char *why_not(cudaError_t error)
 {
@@ -59,8 +185,10 @@ static void close_card(DeviceContext *context)
     CudaCard *card = card_of(context);
     if (!card)
         return;
-    for (int i = 0; i < ROOMS; i++)
-        cudaFree(card->room[i].data);
+    for (CudaRoom &room : card->room)
+        cudaFree(room.data);
+    for (CudaHeld &held : card->held)
+        cudaFree(held.there);
     if (card->stream)
         cudaStreamDestroy(card->stream);
     delete card;
@@ -96,7 +224,25 @@ static const char *open_card(DeviceContext *context, int ordinal, char *what, si
     return nullptr;
 }
 
-static const Backend backend_cuda = {DEVICE_ABI, "cuda", open_card, close_card, &cuda_tree_ops};
+/* The slots that are here; C++17 has no designated initialisers. */
+static TreeOps make_ops()
+{
+    TreeOps ops = {};
+    ops.hold = hold;
+    ops.release = release;
+    ops.put = put;
+    ops.fetch = fetch;
+    ops.lost = lost;
+    ops.keep = keep;
+    ops.drop = drop;
+    cuda_rows_ops(&ops);
+    cuda_lists_ops(&ops);
+    cuda_histograms_ops(&ops);
+    cuda_splits_ops(&ops);
+    return ops;
+}
+static const TreeOps tree_ops = make_ops();
+static const Backend backend_cuda = {DEVICE_ABI, "cuda", open_card, close_card, &tree_ops};
 
 extern "C" __attribute__((visibility("default"))) const Backend *dipper_backend(uint32_t abi)
 {

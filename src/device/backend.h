@@ -14,7 +14,7 @@
 
 #include "device/tree_math.h"
 
-enum { DEVICE_ABI = 4 };
+enum { DEVICE_ABI = 6 };
 
 /* ---- trees: what lies in memory ---- */
 
@@ -206,7 +206,8 @@ typedef struct TreeAddLeaves {
     int64_t n;
     const uint8_t *part;
     const uint16_t *leaf;
-    const int32_t *value;
+    const int32_t *value; /* [leaves] */
+    int leaves;
     int64_t *margin;
 } TreeAddLeaves;
 
@@ -283,8 +284,18 @@ typedef struct DeviceContext {
 } DeviceContext;
 
 /* Complete in cpu. A NULL slot of another backend: it lacks that operation, the cpu's takes its place.
- * All pointers are host memory. No operation fails. */
+ * All pointers are host memory. No operation fails; but see `lost`. */
 struct TreeOps {
+    /* Memory that stays with the device, so that nothing of it moves between operations: from `hold` to `release` they
+     * work in the device's copy of these bytes, wherever their arguments point into them. The copy begins empty; `put`
+     * brings what the host wrote there, `fetch` what operations wrote. Bytes may begin anywhere in a held piece and end
+     * in it. Where there is no other memory (a processor, a full card), host memory is all there is. */
+    void (*hold)(const DeviceContext *context, const void *host, size_t bytes);
+    void (*release)(const DeviceContext *context, const void *host);
+    void (*put)(const DeviceContext *context, const void *host, size_t bytes);
+    void (*fetch)(const DeviceContext *context, void *host, size_t bytes);
+    /* Did the device fail while it held memory? Then what operations wrote there is gone. */
+    bool (*lost)(const DeviceContext *context);
     /* bins[i] = 0 for NaN, else 1 + the number of borders < values[i]. border [n_borders] ascending. */
     void (*bin)(const DeviceContext *context, const float *values, int64_t n, const float *border, int n_borders,
                 uint8_t *bins);

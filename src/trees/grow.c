@@ -201,8 +201,12 @@ static dp_status build_root(TreesTraining *t, const Comm *comm)
     DP_TRY_ALL(comm, trees_histograms_room(t, 1, 1));
     t->which[0] = 0;
     root = trees_histograms_build(t, t->learn, t->which, 1, comm);
-    if (last > first) /* more ranks than features: this one has none of the histogram, and no memory for it */
-        memcpy(t->next, root, 2 * (size_t)(t->feature_at[last] - t->feature_at[first]) * sizeof *root);
+    size_t bytes = 2 * (size_t)(t->feature_at[last] - t->feature_at[first]) * sizeof *root;
+    if (root == t->local)
+        t->ops->fetch(t->context, t->local, bytes);
+    if (bytes > 0) /* more ranks than features: this one has none of the histogram, and no memory for it */
+        memcpy(t->next, root, bytes);
+    t->ops->put(t->context, t->next, bytes);
     SWAP(int64_t *, t->now, t->next);
     SWAP(size_t, t->now_room, t->next_room);
     t->kept = true;

@@ -29,6 +29,10 @@ const dp_help_row trees_help[] = {
      "Look at the label and weight columns and at the dates of the split."},
     {"trees-09", "A row to learn from has a weight that is missing, negative, infinite or absurdly large.",
      "Look at the column that data.weight names; a row of weight 0 teaches nothing."},
+    {"trees-10", "The GPU failed in the middle of a tree; what it held of the training is lost.",
+     "Run the same command again: it goes on from the last checkpoint. With job.device=cpu it does so without the GPU, "
+     "to "
+     "the same model."},
     {"trees-60",
      "The sizes in a model of trees do not fit together, or are absurd: it comes from a broken or foreign file.",
      "Take another copy of the model file, or train again."},

@@ -14,24 +14,42 @@ static size_t cells_of(const TreesShare *share, int rank, int nodes)
     return 2 * (size_t)nodes * (size_t)(at[share->first[rank + 1]] - at[share->first[rank]]);
 }
 
-static dp_status grow_room(int64_t **cells, size_t *room, size_t n)
+/* With one rank, level by level, the host never looks at histograms: a device with memory of its own keeps them. */
+static bool kept_by_device(const TreesTraining *t)
+{
+    return t->share.ranks == 1 && t->options.growth != TREES_LEAFWISE && !t->memory.in_file;
+}
+
+static dp_status grow_room(const TreesTraining *t, int64_t **cells, size_t *room, size_t n)
 {
     if (n > *room) {
+        if (*cells)
+            t->ops->release(t->context, *cells);
         dp_free(cells);
         *room = 0;
         DP_TRY(dp_new(cells, n));
         *room = n;
+        if (kept_by_device(t))
+            t->ops->hold(t->context, *cells, n * sizeof **cells);
     }
     return DP_OK;
+}
+
+void trees_histograms_let_go(TreesTraining *t)
+{
+    const void *const held[] = {t->local, t->built, t->now, t->next};
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++)
+        if (held[i])
+            t->ops->release(t->context, held[i]);
 }
 
 dp_status trees_histograms_room(TreesTraining *t, int built, int next)
 {
     size_t all = 2 * (size_t)built * (size_t)t->share.features.at[t->share.features.n];
-    DP_TRY(grow_room(&t->local, &t->local_room, all));
+    DP_TRY(grow_room(t, &t->local, &t->local_room, all));
     if (t->share.ranks > 1)
-        DP_TRY(grow_room(&t->built, &t->built_room, cells_of(&t->share, t->share.rank, built)));
-    return grow_room(&t->next, &t->next_room, cells_of(&t->share, t->share.rank, next));
+        DP_TRY(grow_room(t, &t->built, &t->built_room, cells_of(&t->share, t->share.rank, built)));
+    return grow_room(t, &t->next, &t->next_room, cells_of(&t->share, t->share.rank, next));
 }
 
 /* The cells of a node on the rank that has most of them. */

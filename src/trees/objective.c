@@ -77,6 +77,8 @@ static void take_given_gradients(TreesTraining *t, int output, const Comm *comm)
     TreesStretch stretch = {0};
     while (trees_next_stretch(t, &stretch))
         find_gradients(t, output, &stretch, most);
+    t->ops->put(t->context, t->g, (size_t)t->rows.n * sizeof *t->g);
+    t->ops->put(t->context, t->h, (size_t)t->rows.n * sizeof *t->h);
     comm_max_f64(comm, most, 2);
     t->g_most = most[0] > 0 ? most[0] * (1 + 0x1p-40) : 1; /* so that no quotient rounds above the last level */
     t->h_most = most[1] > 0 ? most[1] * (1 + 0x1p-40) : 1;

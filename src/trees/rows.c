@@ -132,3 +132,50 @@ bool trees_next_stretch(const TreesTraining *t, TreesStretch *stretch)
     stretch->to = t->shard_from[stretch->end];
     return stretch->first < t->shards;
 }
+
+/* ---- on a device with memory of its own ---- */
+
+static void hold_array(const TreesTraining *t, const void *array, size_t bytes)
+{
+    if (!array || bytes == 0)
+        return;
+    t->ops->hold(t->context, array, bytes);
+    t->ops->put(t->context, array, bytes);
+}
+
+void trees_rows_hold(TreesTraining *t)
+{
+    const size_t n = (size_t)t->rows.n;
+    if (t->memory.in_file || n == 0)
+        return;
+    t->ops->hold(t->context, t->memory.data, t->memory.bytes);
+    t->ops->put(t->context, t->block, n * (size_t)t->matrix->features);
+    trees_margins_put(t);
+    hold_array(t, t->rows.part, n * sizeof *t->rows.part);
+    hold_array(t, t->rows.row, n * sizeof *t->rows.row);
+    hold_array(t, t->rows.label, n * sizeof *t->rows.label);
+    hold_array(t, t->row_weight, n * sizeof *t->row_weight);
+}
+
+void trees_rows_let_go(TreesTraining *t)
+{
+    const void *const held[] = {t->memory.data, t->rows.part, t->rows.row, t->rows.label, t->row_weight};
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++)
+        if (held[i])
+            t->ops->release(t->context, held[i]);
+}
+
+static size_t margins_bytes(const TreesTraining *t)
+{
+    return (size_t)t->rows.n * (size_t)t->model.outputs * sizeof *t->margins;
+}
+
+void trees_margins_put(const TreesTraining *t)
+{
+    t->ops->put(t->context, t->margins, margins_bytes(t));
+}
+
+void trees_margins_fetch(const TreesTraining *t)
+{
+    t->ops->fetch(t->context, t->margins, margins_bytes(t));
+}

@@ -184,6 +184,7 @@ static dp_status begin(TreesTraining *t, const Comm *comm)
         .n = t->matrix->n, .features = t->matrix->features, .column = t->matrix->column, .pitch = t->matrix->pitch};
     t->bins.block = t->block;
     start_rows(t);
+    trees_rows_hold(t);
     t->bins.kept = t->ops->keep(t->context, &t->bins);
     trees_rows_rest(t, 0, t->rows.n);
     return DP_OK;
@@ -216,6 +217,8 @@ void trees_training_free(TreesTraining **training)
     TreesTraining *t = *training;
     if (t) {
         t->ops->drop(t->context, t->bins.kept);
+        trees_rows_let_go(t);
+        trees_histograms_let_go(t);
         void *const owned[] = {&t->row_weight,    &t->learn,       &t->next_learn,
                                &t->segment,       &t->node,        &t->next_node,
                                &t->cut,           &t->split,       &t->sibling,
@@ -342,14 +345,27 @@ static void add_leaves(TreesTraining *t, const TreesStretch *stretch)
                          .part = t->rows.part + stretch->from,
                          .leaf = t->leaf + stretch->from,
                          .value = t->leaf_value,
+                         .leaves = 2 * t->nodes_max,
                          .margin = t->margin + stretch->from};
     t->ops->add_leaves(t->context, &job);
+}
+
+/* Local. A tree is not what it should be when the device went away with what it held. */
+static dp_status check_device(const TreesTraining *t)
+{
+    return t->ops->lost(t->context)
+               ? dp_fail(DP_ERR_AGAIN, "trees-10",
+                         "the GPU failed while it trained; the same command goes on from the last checkpoint, with "
+                         "job.device=cpu without it")
+               : DP_OK;
 }
 
 dp_status trees_training_step(TreesTraining *t, bool *grew, const Comm *comm)
 {
     bool one = false;
     *grew = false;
+    if (t->objective->gradients) /* which the host computes */
+        trees_margins_fetch(t);
     if (t->objective->prepare)
         DP_TRY(t->objective->prepare(t, comm));
     for (int k = 0; k < t->model.outputs; k++) {
@@ -357,7 +373,7 @@ dp_status trees_training_step(TreesTraining *t, bool *grew, const Comm *comm)
         DP_TRY(trees_grow(t, t->model.n_trees, &one, comm));
         *grew |= one;
         if (!one && t->model.outputs == 1)
-            return DP_OK;
+            break;
         find_leaves(t, comm);
         DP_TRY_ALL(comm, grow_model(t));
         add_tree(t);
@@ -365,11 +381,12 @@ dp_status trees_training_step(TreesTraining *t, bool *grew, const Comm *comm)
         while (trees_next_stretch(t, &stretch))
             add_leaves(t, &stretch);
     }
-    return DP_OK;
+    return comm_agree(comm, check_device(t));
 }
 
 const int64_t *trees_training_margins(const TreesTraining *t)
 {
+    trees_margins_fetch(t);
     return t->margins;
 }
 
@@ -446,6 +463,7 @@ dp_status trees_training_resume(TreesTraining *t, const TreesModel *learned, con
     t->leaves_room = t->leaves_used = own.n_trees ? own.leaf_at[own.n_trees] : 0;
     while (trees_next_stretch(t, &stretch))
         start_margins(t, &stretch);
+    trees_margins_put(t);
     for (int i = 0; i < own.n_trees; i++)
         apply_tree(t, i, 1);
     return DP_OK;

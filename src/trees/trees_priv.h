@@ -156,6 +156,12 @@ struct TreesTraining {
 /* rows.c. Local: bytes of a row in all these arrays; makes block .. scratch. */
 int64_t trees_training_row_bytes(const TreesTraining *training);
 dp_status trees_rows_take(TreesTraining *training);
+/* rows.c. Local. A device with memory of its own keeps these arrays, and those of the caller, until let_go: the host
+ * sees margins after fetch, and says with put what it wrote. */
+void trees_rows_hold(TreesTraining *training);
+void trees_rows_let_go(TreesTraining *training);
+void trees_margins_put(const TreesTraining *training);
+void trees_margins_fetch(const TreesTraining *training);
 /* Local. Rows from .. to - 1 of matrix and training need not stay in memory. */
 void trees_rows_rest(const TreesTraining *training, int64_t from, int64_t to);
 /* Shards first .. end - 1, which are rows from .. to - 1. Begin with {0}:
@@ -193,6 +199,8 @@ void trees_order_leaves(TreesTraining *training);
 /* histograms.c. Local: shares the tree's features out; makes room for `built` nodes and `next` of the next level. */
 void trees_share_features(TreesShare *share);
 dp_status trees_histograms_room(TreesTraining *training, int built, int next);
+/* Local. A device that holds them does so no longer. */
+void trees_histograms_let_go(TreesTraining *training);
 /* Local. How many of `nodes` nodes can be built at once, when `kept` histograms stay beside them; 0: none. The same on
  * every rank. */
 int trees_histograms_at_once(const TreesTraining *training, int nodes, int kept);
