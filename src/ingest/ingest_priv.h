@@ -7,7 +7,7 @@
  *     rows.c, json.c  a piece of text -> fields             convert.c         fields -> values, with number.c, dict.c
  *     bad.c         bad rows, kept and reported             ingest.c           the road from first to last
  *
- * A segment is 4 to 32 MiB of text, cut by the input alone, and becomes one partition (of 1 MiB 7 % was HDF5's own).
+ * A segment is 1 to 32 MiB of text, cut by the input alone, and becomes one partition (of 1 MiB 7 % is HDF5's own).
  * Threads share a segment by pieces of 256 KiB. What comes out does not depend on threads or ranks. */
 #ifndef DIPPER_INGEST_PRIV_H
 #define DIPPER_INGEST_PRIV_H
@@ -23,7 +23,7 @@
 
 enum {
     INGEST_PIECE = 256 << 10,
-    INGEST_SEGMENT_MIN = 4 << 20,
+    INGEST_SEGMENT_MIN = 1 << 20,
     INGEST_SEGMENT_MAX = 32 << 20,
     INGEST_PAD = 64,        /* readable bytes before and behind every text */
     INGEST_COLUMNS = 4096,  /* of a table */

@@ -38,7 +38,7 @@ disturb 85 USR2 3
 go_on 2
 # Killed: nothing can be said any more, and as little is lost.
 rm -rf data
-ingest 1 >out 2>"$words" &
+"$DIPPER" ingest configs/lake/declarations.yaml inbox/*.csv.gz job.threads=1 >out 2>"$words" &
 pid=$!
 for _ in $(seq 1000); do
 	[ "$(parts | wc -l)" -lt 2 ] || break
