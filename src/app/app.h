@@ -44,6 +44,8 @@ typedef enum AppFlag {
     APP_AGAINST = 2048,
     APP_HELP = 4096,
     APP_VERSION = 8192,
+    APP_IMPORTANCE = 16384,
+    APP_DEPENDENCE = 32768,
     APP_ALWAYS = APP_QUIET | APP_VERBOSE | APP_HELP
 } AppFlag;
 
@@ -63,7 +65,7 @@ typedef struct AppArgs {
     const char **overrides; /* "model.depth=7" */
     size_t n_overrides;
     int given; /* flags */
-    const char *out, *format, *columns, *where, *at, *against;
+    const char *out, *format, *columns, *where, *at, *against, *dependence;
     int64_t limit;
 } AppArgs;
 
@@ -213,6 +215,10 @@ void app_model_config_free(ModelConfig *config);
  * REGISTRY_ADDRESS_MAX bytes. */
 dp_status app_open_model(App *app, Model **model, char *address, const Place *place, const char *wanted,
                          Device *device);
+
+/* Collective. dipper evaluate --importance, --dependence: prints, as JSON where that was asked for. */
+dp_status app_importance(App *app, const Model *model, const char *address, Data *data, const ModelConfig *config);
+dp_status app_dependence(App *app, const Model *model, const char *address, Data *data, const ModelConfig *config);
 
 /* Collective. dipper evaluate CONFIG without a model: a model a fold of the split, its figures on the fold's test,
  * their mean and standard error. Goes on with finished folds kept. */

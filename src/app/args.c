@@ -22,6 +22,8 @@ const AppFlagRow app_flags[] = {
     {"--limit", APP_LIMIT, "N", "at most N rows or lines"},
     {"--quarantine", APP_QUARANTINE, NULL, "the rows that were put aside, with the reason"},
     {"--against", APP_AGAINST, "MODEL", "compare with this model, paired on the same rows"},
+    {"--importance", APP_IMPORTANCE, NULL, "how much each input counts"},
+    {"--dependence", APP_DEPENDENCE, "A[,B]", "the mean score over the values of one column, or of two"},
     {"--help", APP_HELP, NULL, "what the command does, with examples"},
     {"--version", APP_VERSION, NULL, "the version of dipper"},
 };
@@ -60,6 +62,8 @@ static const char *value_slot(AppArgs *args, AppFlag flag, const char *value)
         return args->at = value;
     case APP_AGAINST:
         return args->against = value;
+    case APP_DEPENDENCE:
+        return args->dependence = value;
     default:
         return value;
     }

@@ -74,6 +74,10 @@ static dp_status evaluate(Judged *j)
     DP_TRY(lake_open(&j->table, j->place.lake, j->c.data.table, j->comm));
     DP_TRY(data_open(&j->data, j->table, &j->c.data, &j->c.split, &j->c.encode, (uint64_t)j->c.train.seed, j->c.threads,
                      j->comm));
+    if (app_given(j->app, APP_IMPORTANCE))
+        return app_importance(j->app, j->model, j->address, j->data, &j->c);
+    if (app_given(j->app, APP_DEPENDENCE))
+        return app_dependence(j->app, j->model, j->address, j->data, &j->c);
     DP_TRY(score_evaluate(&j->report, j->model, j->data, (DataPart)j->c.evaluate.part, &j->c.evaluate, j->comm));
     if (j->other)
         DP_TRY(score_compare(&j->difference, j->other, j->model, j->data, (DataPart)j->c.evaluate.part, &j->c.evaluate,

@@ -244,6 +244,7 @@ dp_status app_folds(App *app, ModelConfig *config, const Place *place)
 {
     Folding f = {.app = app, .comm = app->comm, .c = config, .n = (int)config->split.folds};
     dp_status st = DP_OK;
+    DP_GO_ALL(f.comm, run_catch_signals()); /* unlike the figures of a model, this is worth going on with */
     DP_GO(check(&f));
     DP_GO_ALL(f.comm, dp_new(&f.fold, (size_t)f.n));
     DP_GO(lake_open(&f.table, place->lake, config->data.table, f.comm));

@@ -65,13 +65,15 @@ const Command app_commands[] = {
      .about = "figures of a model on a part of the data",
      .more =
          "Splits the data as CONFIG says and prints each metric of its evaluate section with a 95 % interval, for "
-         "all rows and by slice. --against compares with another model on the same rows. "
+         "all rows and by slice. --against compares with another model on the same rows. --importance: what the first "
+         "metric loses when a column's values change places among the rows (evaluate.repeats times), with standard "
+         "error. --dependence A or A,B: the mean score of all rows over the values of one column or two. "
          "part: the rows of train, valid or test (evaluate.part). Without MODEL and with split.folds=5 the config "
          "itself is judged: a model is trained on each fold (by time each ends earlier than the one before), its test "
          "figures are printed with mean and standard error; no version is made.",
      .examples = {"dipper evaluate configs/risk.yaml risk:1", "dipper evaluate configs/risk.yaml risk:1 --json"},
      .words = 2,
-     .flags = APP_JSON | APP_AGAINST,
+     .flags = APP_JSON | APP_AGAINST | APP_IMPORTANCE | APP_DEPENDENCE,
      .work = true,
      .ends_at_once = true,
      .run = app_evaluate},

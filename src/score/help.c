@@ -17,5 +17,9 @@ const dp_help_row score_help[] = {
      "site's is taken."},
     {"score-21", "Bins were asked for of a model that is not scored from bins.",
      "Leave it: such a model is scored from the table's columns."},
+    {"score-30", "A column was named that is no input of the model.", "`dipper model show MODEL` lists its inputs."},
+    {"score-31", "Importance cannot be judged like this.",
+     "Begin evaluate.metrics with another metric than revenue; evaluate.repeats goes from 1 to 100."},
+    {"score-32", "Dependence cannot be shown like this.", "Name one column, or two different ones: --dependence A,B."},
     {NULL, NULL, NULL},
 };

@@ -17,6 +17,10 @@ const CfgRow evaluate_rows[] = {
      .help = "column that says what an inspection recovered"},
     {"part", CFG_CHOICE, CFG_AT(EvaluateOptions, part), .choices = "train | valid | test", .def = "test",
      .help = "rows that `dipper evaluate` judges; train judges test"},
+    {"repeats", CFG_INT, CFG_AT(EvaluateOptions, repeats), .min = 1, .max = SCORE_REPEATS_MAX, .def = "5",
+     .help = "of each column's permutation, with --importance"},
+    {"points", CFG_INT, CFG_AT(EvaluateOptions, points), .min = 2, .max = SCORE_POINTS_MAX, .def = "10",
+     .help = "values of a column that are tried, with --dependence"},
     {.key = NULL}};
 
 static const CfgRow rows_of_data[] = {

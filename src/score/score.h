@@ -18,6 +18,8 @@ typedef struct EvaluateOptions {
     CfgList metrics, slices;
     const char *revenue; /* column; NULL */
     int part;            /* DataPart */
+    int64_t repeats;     /* of each column's permutation, for importance */
+    int64_t points;      /* of a column, for dependence */
 } EvaluateOptions;
 extern const CfgRow evaluate_rows[];
 /* Local. Are the metrics metrics, and is there a revenue column where one needs it? Fails CONFIG. */
@@ -43,6 +45,42 @@ dp_status score_evaluate(ScoreReport *report, const Model *model, Data *data, Da
 /* Collective. other - model, paired on the same rows, for each metric. */
 dp_status score_compare(ScoreReport *differences, const Model *model, const Model *other, Data *data, DataPart part,
                         const EvaluateOptions *options, const Comm *comm);
+
+/* ---- understand ---- */
+
+enum { SCORE_REPEATS_MAX = 100, SCORE_POINTS_MAX = 100 };
+
+typedef struct ScoreImportance {
+    char column[65];
+    double drop, error; /* what the metric loses, the mean of the repeats; its standard error, NaN of one repeat */
+} ScoreImportance;
+typedef struct ScoreImportances {
+    ScoreImportance *column; /* [n] as the model's inputs */
+    int n;
+    double base; /* the metric as it is */
+} ScoreImportances;
+void score_importances_free(ScoreImportances *importances);
+/* Collective. What the metric loses when the values of a column change places among the rows of a part; drawn by
+ * counter, so the same on any number of ranks. metric: not revenue. repeats: 1 .. SCORE_REPEATS_MAX. Source: Breiman,
+ * "Random forests", Machine Learning 45 (2001), section 10. */
+dp_status score_importance(ScoreImportances *out, const Model *model, Data *data, DataPart part, const Metric *metric,
+                           int repeats, uint64_t seed, const Comm *comm);
+
+typedef struct ScorePoint {
+    char value[2][65];
+    int64_t rows[2]; /* of the part that have each value, or lie between the point before and this one */
+    double mean;     /* score of all rows, had they these values */
+} ScorePoint;
+typedef struct ScoreDependence {
+    char column[2][65];
+    int columns, n;
+    ScorePoint *point; /* [n] the second column runs faster */
+} ScoreDependence;
+void score_dependence_free(ScoreDependence *dependence);
+/* Collective. The mean score over one or two columns' values: dependence.c. points: of a column, 2 ..
+ * SCORE_POINTS_MAX. Fails CONFIG where the model has no such column. */
+dp_status score_dependence(ScoreDependence *out, const Model *model, Data *data, DataPart part,
+                           const char *const *columns, int n_columns, int points, const Comm *comm);
 
 /* ---- score ---- */
 

@@ -1,0 +1,161 @@
+#include "score/raw.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+static void column_free(RawColumn *column)
+{
+    dp_free(&column->number);
+    dp_free(&column->code);
+    dp_free(&column->offset);
+    dp_buf_free(&column->names);
+}
+
+void raw_close(RawRows *raw)
+{
+    for (int c = 0; raw->column && c < raw->columns; c++)
+        column_free(&raw->column[c]);
+    data_encoder_free(&raw->encoder);
+    dp_free(&raw->column);
+    dp_free(&raw->label);
+    dp_free(&raw->row);
+    dp_free(&raw->x);
+    dp_free(&raw->values);
+}
+
+/* ---- reading ---- */
+
+/* Local. The texts as a dictionary whose code 0 is the missing one. */
+static dp_status build_dict(RawColumn *column, uint32_t n, int64_t rows, int64_t serial)
+{
+    bool has_missing = n > 0 && column->names.data[0] == '\0';
+    uint32_t shift = has_missing ? 0 : 1, at = 0;
+    const char *text = column->names.data;
+    DP_TRY(dp_new(&column->offset, (size_t)n + 2));
+    dp_buf bytes = {0};
+    for (uint32_t i = 0; i < n; i++, text += strlen(text) + 1) {
+        dp_status st = dp_buf_text(&bytes, text);
+        if (st != DP_OK) {
+            dp_buf_free(&bytes);
+            return st;
+        }
+        column->offset[i + shift] = at;
+        at += (uint32_t)strlen(text);
+    }
+    column->offset[n + shift] = at;
+    dp_buf_free(&column->names);
+    column->names = bytes;
+    for (int64_t i = 0; i < rows; i++)
+        column->code[i] += shift;
+    column->dict =
+        (LakeDict){.n = n + shift, .offset = column->offset, .bytes = bytes.data ? bytes.data : "", .serial = serial};
+    return DP_OK;
+}
+
+/* Collective. Values of all the data's rows, then those of the part: at [n]. */
+static dp_status read_column(RawColumn *column, RawRows *raw, const DataInput *input, const int64_t *at, int64_t serial)
+{
+    double *number = NULL;
+    uint32_t *code = NULL, n = 0;
+    const Comm *comm = raw->comm;
+    dp_status st = DP_OK;
+    column->is_number = input->encode == DATA_PLAIN;
+    if (column->is_number) {
+        DP_GO_ALL(comm, dp_new(&number, (size_t)data_rows_n(raw->data)));
+        DP_GO(data_number(raw->data, input->name, number, comm));
+        DP_GO_ALL(comm, dp_new(&column->number, (size_t)raw->n));
+        for (int64_t i = 0; i < raw->n; i++)
+            column->number[i] = number[at[i]];
+    } else {
+        DP_GO(data_slice(raw->data, input->name, &code, &column->names, &n, comm));
+        DP_GO_ALL(comm, dp_new(&column->code, (size_t)raw->n));
+        for (int64_t i = 0; i < raw->n; i++)
+            column->code[i] = code[at[i]];
+        DP_GO_ALL(comm, build_dict(column, n, raw->n, serial));
+    }
+done:
+    dp_free(&number);
+    dp_free(&code);
+    return st;
+}
+
+static dp_status build(RawRows *raw, DataPart part, int64_t **at)
+{
+    const uint8_t *parts = data_part(raw->data);
+    int64_t n = data_rows_n(raw->data), k = 0;
+    for (int64_t i = 0; i < n; i++)
+        raw->n += parts[i] == part;
+    DP_TRY(dp_new(at, (size_t)raw->n));
+    DP_TRY(dp_new(&raw->label, (size_t)raw->n));
+    DP_TRY(dp_new(&raw->row, (size_t)raw->n));
+    DP_TRY(dp_new(&raw->column, (size_t)raw->columns));
+    DP_TRY(dp_new(&raw->values, (size_t)raw->columns));
+    DP_TRY(dp_new(&raw->x, (size_t)RAW_BLOCK * (size_t)model_inputs(raw->model)->n));
+    for (int64_t i = 0; i < n; i++)
+        if (parts[i] == part) {
+            (*at)[k] = i;
+            raw->label[k] = data_label(raw->data)[i];
+            raw->row[k++] = data_row(raw->data)[i];
+        }
+    return DP_OK;
+}
+
+dp_status raw_open(RawRows *raw, const Model *model, Data *data, DataPart part, const Comm *comm)
+{
+    const DataInputs *inputs = model_inputs(model);
+    const int *columns;
+    int64_t *at = NULL;
+    dp_status st = DP_OK;
+    *raw = (RawRows){.model = model, .data = data, .comm = comm, .columns = inputs->n};
+    DP_GO_ALL(comm, data_encoder_build(&raw->encoder, inputs, data_schema(data), &columns));
+    DP_GO_ALL(comm, build(raw, part, &at));
+    for (int c = 0; c < raw->columns; c++)
+        DP_GO(read_column(&raw->column[c], raw, &inputs->input[c], at, c));
+done:
+    dp_free(&at);
+    return st;
+}
+
+dp_status raw_find(int *column, const RawRows *raw, const char *name)
+{
+    const char **names = NULL, *near;
+    const DataInputs *inputs = model_inputs(raw->model);
+    DP_TRY(dp_new(&names, (size_t)raw->columns));
+    *column = -1;
+    for (int c = 0; c < raw->columns; c++) {
+        names[c] = inputs->input[c].name;
+        if (strcmp(names[c], name) == 0)
+            *column = c;
+    }
+    near = dp_nearest(name, names, (size_t)raw->columns);
+    dp_free(&names);
+    return *column >= 0
+               ? DP_OK
+               : dp_fail(DP_ERR_CONFIG, "score-30", "the model has no input '%s'%s%s%s; `dipper model show` lists them",
+                         name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
+/* ---- scoring ---- */
+
+static LakeValues values_of(const RawColumn *column, int64_t first)
+{
+    if (column->is_number)
+        return (LakeValues){.type = LAKE_NUMBER, .number = column->number + first};
+    return (LakeValues){.type = LAKE_CATEGORY, .code = column->code + first, .dict = &column->dict};
+}
+
+dp_status raw_score(RawRows *raw, const int *at, const RawColumn *instead, int n_instead, float *score)
+{
+    int64_t stride = model_inputs(raw->model)->n;
+    for (int64_t i = 0; i < raw->n; i += RAW_BLOCK) {
+        int32_t rows = raw->n - i < RAW_BLOCK ? (int32_t)(raw->n - i) : RAW_BLOCK;
+        for (int c = 0; c < raw->columns; c++)
+            raw->values[c] = values_of(&raw->column[c], i);
+        for (int k = 0; k < n_instead; k++)
+            raw->values[at[k]] = values_of(&instead[k], i);
+        DP_TRY(data_encode(raw->encoder, raw->values, rows, raw->x, stride));
+        model_predict(raw->model, raw->x, rows, stride, score + i);
+    }
+    return DP_OK;
+}
