@@ -54,12 +54,15 @@ static dp_status add_overview(dp_buf *out)
 {
     static const char *const groups[] = {"work", "things", "help"};
     static const char *const abouts[] = {"", "   (ls: a line each; show: one screen)", ""};
+    int width = 0;
+    for (size_t i = 0; i < app_commands_n; i++)
+        width = (int)strlen(app_commands[i].usage) > width ? (int)strlen(app_commands[i].usage) : width;
     DP_TRY(dp_buf_text(out, "dipper -- training and nightly scoring for customs administrations\n\n"));
     for (size_t g = 0; g < 3; g++) {
         DP_TRY(dp_buf_print(out, "%s%s\n", groups[g], abouts[g]));
         for (size_t i = 0; i < app_commands_n; i++)
             if (strcmp(app_commands[i].group, groups[g]) == 0)
-                DP_TRY(dp_buf_print(out, "    %-9s %-58s %s\n", app_commands[i].name, app_commands[i].usage,
+                DP_TRY(dp_buf_print(out, "    %-9s %-*s  %s\n", app_commands[i].name, width, app_commands[i].usage,
                                     app_commands[i].about));
     }
     return dp_buf_text(out, "\nValues of a config are given as key=value, never as flags: model.depth=7\n"
