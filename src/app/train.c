@@ -249,13 +249,39 @@ static dp_status print_result(Training *t)
                                             "leaks", leaks_json(&t->leaks), "test", app_report_json(&t->report)));
 }
 
+/* What the run will hold at its height, and whether that is what the job may take. */
+static void say_need(const Training *t)
+{
+    char need[32], most[32];
+    int64_t held = dp_memory_now(), learning = train_memory_need(t->model, t->data, comm_size(t->comm));
+    int64_t bytes = held + learning > dp_memory_peak() ? held + learning : dp_memory_peak();
+    comm_max_i64(t->comm, &bytes, 1);
+    dp_bytes_print(need, bytes);
+    dp_bytes_print(most, t->c.job.memory);
+    if (bytes <= t->c.job.memory) {
+        dp_say(t->log, DP_INFO, "", "needs %s a rank, of job.memory %s", need, most);
+        return;
+    }
+    dp_say(t->log, DP_WARN, "memory",
+           "needs %s a rank, more than job.memory %s: rows beyond it lie in %s, which is slower; more ranks need less "
+           "each",
+           need, most, t->place.scratch);
+}
+
+static dp_status build_model(Training *t)
+{
+    DP_TRY_ALL(t->comm, model_build(&t->model, t->c.config, (uint64_t)t->c.train.seed, t->device));
+    model_limit(t->model, &(ModelLimits){.memory = t->c.job.memory, .scratch = t->place.scratch});
+    say_need(t);
+    return DP_OK;
+}
+
 static dp_status train_and_offer(Training *t)
 {
     DP_TRY(app_open_run(t->app, &t->run, &t->place, t->c.config, t->c.head.name, &t->content));
     app_say_start(t->app, t->c.head.name, t->run, t->c.threads, device_describe(t->device), "");
     DP_TRY(read_data(t));
-    DP_TRY_ALL(t->comm, model_build(&t->model, t->c.config, (uint64_t)t->c.train.seed, t->device));
-    model_limit(t->model, &(ModelLimits){.memory = t->c.job.memory, .scratch = t->place.scratch});
+    DP_TRY(build_model(t));
     DP_TRY(train_run(&t->end, t->model, t->data, &t->c.train, t->run, t->comm));
     if (t->end.outcome != TRAIN_DONE && t->end.outcome != TRAIN_STOPPED)
         return say_left(t);
@@ -277,6 +303,7 @@ dp_status app_train(App *app)
     if (app_given(app, APP_DRY_RUN)) {
         app_say_start(app, t.c.head.name, NULL, t.c.threads, device_describe(t.device), "");
         DP_GO(read_data(&t));
+        DP_GO(build_model(&t));
     } else {
         DP_GO(train_and_offer(&t));
     }

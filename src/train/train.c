@@ -19,7 +19,7 @@ typedef struct Judged {
     double train, valid;     /* losses at the best step */
 } Judged;
 
-enum { STATE_MARK = 0x31545044, TABLE_ROWS = 10 }; /* "DPT1" */
+enum { STATE_MARK = 0x31545044, TABLE_ROWS = 10, FORETOLD_BY = 10 /* steps */ }; /* "DPT1" */
 typedef struct StateHead {
     uint32_t mark, head_bytes;
     Judged judged;
@@ -48,7 +48,7 @@ typedef struct Loop {
     dp_buf state;
     double began, saved; /* clock: first step here; last checkpoint */
     int64_t began_at;    /* step */
-    bool diverged, table_open;
+    bool diverged, table_open, foretold;
     char unit[32]; /* "trees" */
 } Loop;
 
@@ -272,6 +272,20 @@ static dp_status validate(Loop *loop)
     return DP_OK;
 }
 
+/* Once, after the first steps of this start: how long all of them will take at most. */
+static void foretell(Loop *loop)
+{
+    char took[32], left[32];
+    int64_t step = model_steps(loop->model), done = step - loop->began_at, max = model_steps_max(loop->model);
+    if (loop->foretold || done < FORETOLD_BY || step >= max)
+        return;
+    loop->foretold = true;
+    dp_duration_print(took, dp_clock_seconds() - loop->began);
+    dp_duration_print(left, seconds_left(loop));
+    dp_say(comm_log(loop->comm), DP_INFO, "", "%lld %s took %s: at most %s more for all %lld", (long long)done,
+           loop->unit, took, left, (long long)max);
+}
+
 static bool is_worn_out(const Loop *loop)
 {
     return loop->options->patience > 0 && !isnan(loop->judged.best) &&
@@ -311,6 +325,7 @@ static dp_status learn(Loop *loop, TrainOutcome *outcome)
         }
         DP_TRY(model_step(loop->model, &more, loop->comm));
         int64_t step = model_steps(loop->model);
+        foretell(loop);
         if ((step % loop->options->every == 0 || !more || step >= max) && step > loop->judged.step)
             DP_TRY(validate(loop));
         if (loop->diverged) {
@@ -341,6 +356,13 @@ static dp_status finish(Loop *loop, TrainEnd *end)
         say_row(loop, loop->judged.best_step, &loop->judged, loop->judged.best, last);
     end->best_step = kept;
     return model_finish(loop->model, loop->comm);
+}
+
+int64_t train_memory_need(const Model *model, const Data *data, int ranks)
+{
+    /* Of each row the loop keeps score and place, label, identity and score among its part. */
+    int64_t row = sizeof(float) + sizeof(int64_t) + sizeof(int8_t) + sizeof(uint64_t) + sizeof(float);
+    return model_memory_need(model, data, ranks) + data_rows_n(data) * row;
 }
 
 dp_status train_run(TrainEnd *end, Model *model, Data *data, const TrainOptions *options, Run *run, const Comm *comm)

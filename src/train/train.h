@@ -46,6 +46,10 @@ typedef struct TrainEnd {
  */
 dp_status train_options_check(const TrainOptions *options);
 
+/* Local. Bytes that learning from the data takes on this rank, beside what the process holds already, when nothing
+ * limits it. ranks: of the job. */
+int64_t train_memory_need(const Model *model, const Data *data, int ranks);
+
 /* Collective. Goes on from the newest whole checkpoint of the run, if any. The model is finished (ready to predict)
  * when the outcome is DONE or STOPPED. */
 dp_status train_run(TrainEnd *end, Model *model, Data *data, const TrainOptions *options, Run *run, const Comm *comm);
