@@ -131,16 +131,19 @@ static dp_status number_conditions(Maps *maps, PlanArrays *a, TreePlan *plan, co
 /* Level l holds 2^l borders; the one behind turns p (first turn highest) is number (2p + 1) 2^(L-1-l) - 1. */
 static void fill_search(float *search, const float *border, int n, int levels)
 {
+    int path[PLAN_SEARCH / 2] = {0}; /* of the turns of a level: their bits the other way round */
     for (int i = 0; i < PLAN_SEARCH; i++)
         search[i] = INFINITY;
-    for (int l = 0; l < levels; l++)
+    for (int l = 0; l < levels; l++) {
+        for (int turns = 0; l > 0 && turns < 1 << (l - 1); turns++) {
+            path[turns] *= 2;
+            path[turns + (1 << (l - 1))] = path[turns] + 1;
+        }
         for (int turns = 0; turns < 1 << l; turns++) {
-            int path = 0;
-            for (int k = 0; k < l; k++)
-                path |= (turns >> k & 1) << (l - 1 - k);
-            int number = (2 * path + 1) * (1 << (levels - 1 - l)) - 1;
+            int number = (2 * path[turns] + 1) * (1 << (levels - 1 - l)) - 1;
             search[(1 << l) + turns] = number < n ? border[number] : INFINITY;
         }
+    }
 }
 
 static dp_status build_searches(PlanArrays *a, const TreePlan *plan)
@@ -206,9 +209,12 @@ static void lay_tree(PlanArrays *a, TreePlan *plan, const Maps *maps, const Tree
     }
     memcpy(a->leaf + tree->leaf, leaf, (size_t)leaves * sizeof *leaf);
     int64_t width = leaves > PLANE_WIDTH ? leaves : PLANE_WIDTH;
-    for (int p = 0; p < order->planes; p++)
+    for (int p = 0; p < order->planes; p++) {
+        uint8_t *restrict plane = a->plane + tree->plane + p * width;
+        uint32_t least = (uint32_t)order->least;
         for (int64_t i = 0; i < leaves; i++)
-            a->plane[tree->plane + p * width + i] = (uint8_t)(((uint32_t)leaf[i] - (uint32_t)order->least) >> 8 * p);
+            plane[i] = (uint8_t)(((uint32_t)leaf[i] - least) >> 8 * p);
+    }
     if (order->planes > 0)
         plan->plane_bias += order->least;
 }
