@@ -58,6 +58,8 @@ static void sum_list(const TreesTraining *t, const TreeSegment *list, int64_t *s
 void trees_note_middles(TreesTraining *t, const TreeSegment *lists, const TreesHalves *halves, int n, const Comm *comm)
 {
     memset(t->sides, 0, 4 * (size_t)n * sizeof *t->sides);
+    t->ops->fetch(t->context, t->pair, (size_t)t->rows.n * sizeof *t->pair);
+    t->ops->fetch(t->context, t->index, (size_t)t->rows.n * sizeof *t->index);
     for (int k = 0; k < n; k++)
         for (int right = 0; right < 2; right++)
             sum_list(t, lists + (int64_t)halves[k].slot[right] * t->shards, t->sides + 4 * k + 2 * right);
