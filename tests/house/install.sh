@@ -19,7 +19,7 @@ made=$(DIPPER_LAUNCHER=mpirun SLURM_CPUS_PER_TASK=1 "$share/jobs/run" ingest "$s
 [ "$made" = declarations@1 ] || wrong "jobs/run ingest printed '$made'"
 
 # All that is missing is named at once, with the package that brings it.
-! PKG_CONFIG_LIBDIR=$home PKG_CONFIG_PATH='' cmake -S "$DIPPER_SOURCE" -B "$home/bare" -DDIPPER_TESTS=OFF -DDIPPER_CUDA=OFF \
+! PKG_CONFIG_LIBDIR=$home PKG_CONFIG_PATH='' cmake -G Ninja -S "$DIPPER_SOURCE" -B "$home/bare" -DDIPPER_TESTS=OFF -DDIPPER_CUDA=OFF \
 	-DONNX_PROTO_DIR=ONNX_PROTO_DIR-NOTFOUND -DCMAKE_FIND_ROOT_PATH="$home" -DCMAKE_FIND_ROOT_PATH_MODE_INCLUDE=ONLY \
 	>"$words" 2>&1 || wrong "a build that lacks things was configured"
 for package in libyaml-dev libjansson-dev libzstd-dev libxxhash-dev libprotobuf-c-dev libonnx-dev; do
