@@ -156,15 +156,26 @@ dp_status data_times(int64_t *times, Data *data, int column, const Comm *comm)
     return take_column((Taken){.times = times}, data, column, comm);
 }
 
+static dp_status find_number(int *column, const Data *data, const char *name)
+{
+    DP_TRY(data_find_column(column, data, "evaluate.revenue", name));
+    LakeType type = data->schema->columns[*column].type;
+    return type == LAKE_NUMBER || type == LAKE_NUMBER32 || type == LAKE_LABEL
+               ? DP_OK
+               : dp_fail(DP_ERR_CONFIG, "data-03", "evaluate.revenue: column '%s' is of type %s, not a number", name,
+                         lake_type_name(type));
+}
+
+dp_status data_number_check(const Data *data, const char *column)
+{
+    int c;
+    return find_number(&c, data, column);
+}
+
 dp_status data_number(Data *data, const char *column, double *values, const Comm *comm)
 {
-    int c = lake_schema_find(data->schema, column);
-    LakeType type = c >= 0 ? data->schema->columns[c].type : LAKE_TEXT;
-    if (c < 0)
-        return dp_fail(DP_ERR_CONFIG, "data-02", "table %s has no column '%s'", data->table_name, column);
-    if (type != LAKE_NUMBER && type != LAKE_NUMBER32 && type != LAKE_LABEL)
-        return dp_fail(DP_ERR_CONFIG, "data-03", "column '%s' is of type %s, not a number", column,
-                       lake_type_name(type));
+    int c;
+    DP_TRY(find_number(&c, data, column));
     return take_column((Taken){.doubles = values}, data, c, comm);
 }
 

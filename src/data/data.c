@@ -13,8 +13,7 @@ static const char *const part_names[] = {"train", "valid", "test"};
 
 /* ---- columns ---- */
 
-/* Local. A column that section `key` names; CONFIG with the nearest name where there is none. */
-static dp_status find_column(int *column, const Data *data, const char *key, const char *name)
+dp_status data_find_column(int *column, const Data *data, const char *key, const char *name)
 {
     *column = lake_schema_find(data->schema, name);
     if (*column >= 0)
@@ -70,7 +69,7 @@ static dp_status find_inputs(Data *data, const DataOptions *options)
     DP_TRY(dp_new(&data->features, options->columns.n));
     for (size_t i = 0; i < options->columns.n; i++) {
         DataFeature *f = &data->features[data->n_features];
-        DP_TRY(find_column(&f->column, data, "data.columns", options->columns.items[i]));
+        DP_TRY(data_find_column(&f->column, data, "data.columns", options->columns.items[i]));
         DP_TRY(check_input(data, f->column, options->label));
         for (int j = 0; j < data->n_features; j++)
             if (data->features[j].column == f->column)
@@ -86,7 +85,7 @@ static dp_status find_inputs(Data *data, const DataOptions *options)
 static dp_status check_options(Data *data, const DataOptions *options, const SplitOptions *split, int *part_column)
 {
     *part_column = -1;
-    DP_TRY(find_column(&data->label, data, "data.label", options->label));
+    DP_TRY(data_find_column(&data->label, data, "data.label", options->label));
     if (data->schema->columns[data->label].type != LAKE_LABEL)
         return dp_fail(DP_ERR_CONFIG, "data-03",
                        "data.label: '%s' is of type %s; give it `type: label` in the table's config", options->label,
@@ -94,7 +93,7 @@ static dp_status check_options(Data *data, const DataOptions *options, const Spl
     DP_TRY(find_inputs(data, options));
     DP_TRY(split_check(split, data->schema));
     if (split->column) {
-        DP_TRY(find_column(part_column, data, "split.column", split->column));
+        DP_TRY(data_find_column(part_column, data, "split.column", split->column));
         if (!is_category(data->schema->columns[*part_column].type))
             return dp_fail(DP_ERR_CONFIG, "data-03",
                            "split.column: '%s' is of type %s, not a category of train, valid, "
@@ -103,7 +102,7 @@ static dp_status check_options(Data *data, const DataOptions *options, const Spl
     }
     DP_TRY(dp_new(&data->apart, split->apart.n));
     for (size_t i = 0; i < split->apart.n; i++)
-        DP_TRY(find_column(&data->apart[data->n_apart++], data, "split.apart", split->apart.items[i]));
+        DP_TRY(data_find_column(&data->apart[data->n_apart++], data, "split.apart", split->apart.items[i]));
     data->time = data->schema->time ? lake_schema_find(data->schema, data->schema->time) : -1;
     data->id = data->schema->id ? lake_schema_find(data->schema, data->schema->id) : -1;
     const LakeColumn *label = &data->schema->columns[data->label];

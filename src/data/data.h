@@ -129,6 +129,9 @@ dp_status data_inputs(DataInputs *inputs, Data *data, const Comm *comm);
  * NaN). "hs2" means the first two digits of a code column "hs6". Fails CONFIG where there is no such column. */
 dp_status data_slice(Data *data, const char *column, uint32_t **code, dp_buf *names, uint32_t *n, const Comm *comm);
 dp_status data_number(Data *data, const char *column, double *values, const Comm *comm);
+/* Local. Can the column be one? Fails as they do: to be asked before anything is learned. */
+dp_status data_slice_check(const Data *data, const char *column);
+dp_status data_number_check(const Data *data, const char *column);
 
 /* ---- the leak check: run on every training ---- */
 

@@ -233,6 +233,9 @@ struct Data {
     Timeline *timeline; /* built with the first category */
 };
 
+/* Local. A column that `key` of the config names; CONFIG with the nearest name where there is none. */
+dp_status data_find_column(int *column, const Data *data, const char *key, const char *name);
+
 /* Visits this rank's kept rows block by block: `pick` [n] says which rows of the block they are (NULL: all of them, in
  * order), `at` where the first of them stands among the data's rows. */
 typedef struct Visit {

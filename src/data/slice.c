@@ -94,9 +94,31 @@ done:
     return st;
 }
 
+static dp_status find_slice(int *column, int *digits, const Data *data, const char *name)
+{
+    *digits = 0;
+    *column = lake_schema_find(data->schema, name);
+    if (*column < 0)
+        *column = find_prefix(data->schema, name, digits);
+    if (*column < 0)
+        return data_find_column(column, data, "evaluate.slices", name);
+    LakeType type = data->schema->columns[*column].type;
+    return type == LAKE_CATEGORY || type == LAKE_CODE
+               ? DP_OK
+               : dp_fail(DP_ERR_CONFIG, "data-03",
+                         "evaluate.slices: '%s' is of type %s; slices are by categories and codes", name,
+                         lake_type_name(type));
+}
+
+dp_status data_slice_check(const Data *data, const char *column)
+{
+    int c, digits;
+    return find_slice(&c, &digits, data, column);
+}
+
 dp_status data_slice(Data *data, const char *column, uint32_t **code, dp_buf *names, uint32_t *n, const Comm *comm)
 {
-    int digits = 0, c = lake_schema_find(data->schema, column);
+    int digits, c;
     Categories categories = {0};
     dp_buf mine = {0};
     char *all = NULL;
@@ -104,15 +126,7 @@ dp_status data_slice(Data *data, const char *column, uint32_t **code, dp_buf *na
     const char **list = NULL;
     dp_status st = DP_OK;
     *code = NULL;
-    if (c < 0)
-        c = find_prefix(data->schema, column, &digits);
-    if (c < 0)
-        return dp_fail(DP_ERR_CONFIG, "data-02", "evaluate.slices: table %s has no column '%s'", data->table_name,
-                       column);
-    if (data->schema->columns[c].type != LAKE_CATEGORY && data->schema->columns[c].type != LAKE_CODE)
-        return dp_fail(DP_ERR_CONFIG, "data-03",
-                       "evaluate.slices: '%s' is of type %s; slices are by categories and codes", column,
-                       lake_type_name(data->schema->columns[c].type));
+    DP_TRY(find_slice(&c, &digits, data, column));
     DP_GO(data_categories(&categories, data, c, comm));
     if ((st = dp_new(&starts, (size_t)comm_size(comm) + 1)) == DP_OK &&
         (st = dp_new(code, (size_t)data->rows.n)) == DP_OK)

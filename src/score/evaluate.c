@@ -221,6 +221,7 @@ static dp_status add_slices(ScoreReport *report, const char *column, const Judge
     dp_buf names = {0};
     Slice *slice = NULL;
     Judge sorted = {0};
+    uint32_t judged = 0;
     dp_status st = DP_OK;
     DP_GO(data_slice(data, column, &code, &names, &n, comm));
     if (n > SCORE_SLICES_MAX)
@@ -240,6 +241,7 @@ static dp_status add_slices(ScoreReport *report, const char *column, const Judge
         char label[96];
         if (here->positives < SCORE_SLICE_MIN || here->all - here->positives < SCORE_SLICE_MIN)
             continue;
+        judged++;
         snprintf(label, sizeof label, "%s=%s", column, *here->name ? here->name : "missing");
         MetricRows rows = {.score = sorted.score + here->first,
                            .label = sorted.label + here->first,
@@ -248,6 +250,10 @@ static dp_status add_slices(ScoreReport *report, const char *column, const Judge
                            .revenue = sorted.revenue ? sorted.revenue + here->first : NULL};
         DP_GO(add_figures(report, label, &rows, options, comm));
     }
+    if (judged < n)
+        dp_say(comm_log(comm), DP_INFO, "slices",
+               "%u of %u values of %s are judged; the others have fewer than %d rows of a class", judged, n, column,
+               SCORE_SLICE_MIN);
 done:
     judge_free(&sorted);
     dp_free(&slice);
@@ -265,6 +271,15 @@ static MetricRows rows_of(const Judge *judge)
 static bool needs_revenue(const EvaluateOptions *options)
 {
     return options->revenue && *options->revenue;
+}
+
+dp_status score_evaluate_fits(const EvaluateOptions *options, const Data *data)
+{
+    if (needs_revenue(options))
+        DP_TRY(data_number_check(data, options->revenue));
+    for (size_t i = 0; i < options->slices.n; i++)
+        DP_TRY(data_slice_check(data, options->slices.items[i]));
+    return DP_OK;
 }
 
 dp_status score_evaluate(ScoreReport *report, const Model *model, Data *data, DataPart part,

@@ -25,6 +25,10 @@ extern const CfgRow evaluate_rows[];
 /* Local. Are the metrics metrics, and is there a revenue column where one needs it? Fails CONFIG. */
 dp_status score_evaluate_check(const EvaluateOptions *options);
 
+/* Local. Are the columns of slices and revenue there, and of a type that can be one? To be asked before training, not
+ * after it. Fails CONFIG. */
+dp_status score_evaluate_fits(const EvaluateOptions *options, const Data *data);
+
 typedef struct ScoreFigure {
     Metric metric;
     MetricValue value;

@@ -15,4 +15,15 @@ sed -n '/differences/,$p' want | grep '"value"' | grep -qv ' 0.0,' && wrong "a m
 for part in train valid; do
 	evaluate 1 evaluate.part=$part | grep -q "\"part\": \"$part\"" || wrong "part $part"
 done
+# What cannot be judged is said before anything is learned, with the nearest name, once on any rank count.
+for wrong_one in 'evaluate.slices=[ofice]' 'evaluate.revenue=recoverd_duty' 'evaluate.slices=[value]' 'evaluate.revenue=office'; do
+	fails 78 "$MPIEXEC" -n 3 "$DIPPER" train configs/risk.yaml "$wrong_one" model.trees=3
+	[ "$(grep -c 'error:.*evaluate\.' "$words")" -eq 1 ] || wrong "$wrong_one: not said once"
+	! grep -q '^ *tree' "$words" || wrong "$wrong_one: trees were grown first"
+done
+fails 78 "$DIPPER" evaluate configs/risk.yaml risk:1 'evaluate.slices=[ofice]'
+grep -q "did you mean 'office'" "$words" || wrong "no nearest name"
+# Slices too small for figures are counted, not dropped in silence.
+"$DIPPER" evaluate configs/risk.yaml risk:1 'evaluate.slices=[hs6]' >/dev/null 2>"$words" || wrong "small slices failed"
+grep -qE '^slices *[0-9]+ of [0-9]+ values of hs6 are judged' "$words" || wrong "small slices are not told"
 exit $failed
