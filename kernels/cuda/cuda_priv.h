@@ -34,6 +34,7 @@ enum CudaRoomOf {
     ROOM_LABEL,
     ROOM_PART,
     ROOM_WEIGHT,
+    ROOM_CHANCE,
     ROOM_G,
     ROOM_H,
     ROOM_ROW,

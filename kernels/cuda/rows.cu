@@ -19,9 +19,17 @@ static TreeLoss loss_on_card(CudaCard *card, const TreeLoss *loss)
         on.margin = cuda_in(card, ROOM_MARGIN, loss->margin, loss->n);
         on.label = cuda_in(card, ROOM_LABEL, loss->label, loss->n);
         on.row_weight = cuda_in(card, ROOM_WEIGHT, loss->row_weight, loss->n);
+        on.chance = loss->chance ? cuda_out(card, ROOM_CHANCE, loss->chance, loss->n, true) : nullptr;
     }
     on.n = card->failed ? -1 : loss->n;
     return on;
+}
+
+/* What an operation wrote of it. */
+static void loss_back(CudaCard *card, const TreeLoss *loss, const TreeLoss *on)
+{
+    if (loss->chance && !loss->chances_stand && !loss->g)
+        cuda_back(card, loss->chance, on->chance, loss->n);
 }
 
 __device__ static inline void true_gradient(double *g, double *h, const TreeLoss &loss, int64_t i)
@@ -32,7 +40,10 @@ __device__ static inline void true_gradient(double *g, double *h, const TreeLoss
         return;
     }
     const int label = loss.label[i] != 0;
-    const double p = tree_sigmoid(tree_margin(loss.margin[i])), w = loss.weight[label];
+    const double p = loss.chances_stand ? loss.chance[i] : tree_sigmoid(tree_margin(loss.margin[i]));
+    const double w = loss.weight[label];
+    if (loss.chance)
+        loss.chance[i] = p;
     *g = w * (p - (double)label);
     *h = w * (p * (1.0 - p));
     if (loss.row_weight) {
@@ -86,6 +97,7 @@ static void sizes(const DeviceContext *context, const TreeSizes *job)
         CUDA_LAUNCH(count_sizes, blocks_for(loss.n), THREADS, 0, card->stream, loss, job->scale, job->h_scale,
                     static_cast<unsigned long long *>(there));
         cuda_is_good(card, cudaMemcpyAsync(count, there, size, cudaMemcpyDeviceToHost, card->stream));
+        loss_back(card, &job->loss, &loss);
     }
     if (!cuda_done(card)) {
         context->spare->sizes(context, job);
@@ -134,6 +146,7 @@ static void gradients(const DeviceContext *context, const TreeGradients *job)
         CUDA_LAUNCH(round_gradients, cuda_blocks(loss.n, THREADS), THREADS, 0, card->stream, loss, row, job->g_scale,
                     job->h_scale, job->key, draw, pair);
         cuda_back(card, job->pair, pair, loss.n);
+        loss_back(card, &job->loss, &loss);
     }
     if (!cuda_done(card))
         context->spare->gradients(context, job);
@@ -278,6 +291,7 @@ static void leaf_sums(const DeviceContext *context, const TreeLeafSums *job)
             CUDA_LAUNCH(sum_many_leaves, cuda_blocks(loss.n, THREADS), THREADS, 0, card->stream, loss, job->g_scale,
                         job->h_scale, leaf, sum);
         cuda_is_good(card, cudaMemcpyAsync(mine, sum, n * sizeof *mine, cudaMemcpyDeviceToHost, card->stream));
+        loss_back(card, &job->loss, &loss);
     }
     if (!cuda_done(card) || !mine)
         context->spare->leaf_sums(context, job);

@@ -14,7 +14,7 @@
 
 #include "device/tree_math.h"
 
-enum { DEVICE_ABI = 6 };
+enum { DEVICE_ABI = 7 };
 
 /* ---- trees: what lies in memory ---- */
 
