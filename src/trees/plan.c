@@ -237,8 +237,9 @@ static dp_status lay_trees(PlanArrays *a, TreePlan *plan, const Maps *maps, cons
     if (m->n_trees > 0)
         qsort(order, (size_t)m->n_trees, sizeof *order, by_shape);
     DP_GO(dp_new(&a->tree, (size_t)m->n_trees));
-    DP_GO(dp_new(&a->node, (size_t)maps->nodes));
-    DP_GO(dp_new(&a->walk, (size_t)maps->nodes));
+    /* One more: arrays, not NULL, also where no tree splits. */
+    DP_GO(dp_new(&a->node, (size_t)maps->nodes + 1));
+    DP_GO(dp_new(&a->walk, (size_t)maps->nodes + 1));
     DP_GO(dp_new(&a->leaf, (size_t)leaves));
     DP_GO(dp_new(&a->plane, bytes));
     for (int32_t t = 0; t < m->n_trees; t++) {
