@@ -88,8 +88,10 @@ static const CfgRow check_rows[] = {
     {"max_bad", CFG_SHARE, CFG_AT(CheckOptions, max_bad), .def = "0.1%", .help = "of the rows; more stops the work"},
     {.key = NULL}};
 static const CfgRow keep_rows[] = {
-    {"rows", CFG_PART, CFG_AT(KeepOptions, rows), .def = "", .help = "how long rows are kept; noted with the delivery"},
-    {"snapshots", CFG_PART, CFG_AT(KeepOptions, snapshots), .def = "", .help = "how long old snapshots are kept"},
+    {"rows", CFG_PART, CFG_AT(KeepOptions, rows), .def = "",
+     .help = "how long rows are to be kept: noted with the delivery, nothing removes them yet"},
+    {"snapshots", CFG_PART, CFG_AT(KeepOptions, snapshots), .def = "",
+     .help = "how long old snapshots are to be kept: as rows"},
     {.key = NULL}};
 
 const CfgSection ingest_sections[] = {{"from", from_rows, NULL},

@@ -229,8 +229,9 @@ typedef struct LakeExport {
     LakeForm form;
     int64_t limit; /* rows at most; < 0: all */
 } LakeExport;
-/* Collective. Rows as text, in table order, in pieces of whole lines to `write` on rank 0. Numbers are the shortest
- * decimals that read back to the same bits (JSON has no infinity: 1e999), times are ISO 8601 in UTC. *rows: how many.
+/* Collective. Rows as text, in table order, in pieces of whole lines to `write` on rank 0 (one stream has one writer;
+ * the threads of that rank make the text, the other ranks wait). Numbers are the shortest decimals that read back to
+ * the same bits (JSON has no infinity: 1e999), times are ISO 8601 in UTC. *rows: how many.
  */
 dp_status lake_export(LakeTable *table, const LakeExport *options,
                       dp_status (*write)(void *self, const char *bytes, size_t n), void *self, int64_t *rows,
