@@ -96,7 +96,7 @@ const Command app_commands[] = {
      .more =
          "ls: a line each. show: columns with their profile, deliveries; with --quarantine the rows put aside. "
          "verify: re-reads every digest. export: rows as CSV or JSON lines. bins: stores what a model makes of the "
-         "table's columns, a byte a feature, so that dipper score reads that (three times as fast, the same scores) "
+         "table's columns, a byte a feature, so that dipper score reads that (nearly twice as fast, the same scores) "
          "where it gives no reasons (write.reasons: 0).",
      .examples = {"dipper lake show declarations",
                   "dipper lake export declarations --columns hs6,value --where 'value > 1e6' --limit 10",
