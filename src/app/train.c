@@ -64,8 +64,9 @@ static dp_status read_data(Training *t)
     for (int p = 0; p < 3; p++)
         dp_count_print(rows[p], facts.rows[p]);
     snprintf(table, sizeof table, "%s@%lld", lake.name, (long long)lake.snapshot);
-    dp_say(t->log, DP_INFO, "data", "%s   train %s   valid %s   test %s rows   positive %.1f, %.1f, %.1f %%", table,
-           rows[0], rows[1], rows[2], 100.0 * (double)facts.positives[0] / fmax(1, (double)facts.rows[0]),
+    dp_say(t->log, DP_INFO, "data", "%s   train %s   valid %s   test %s rows   %s %.1f, %.1f, %.1f %%", table, rows[0],
+           rows[1], rows[2], data_kind(t->data) == DATA_NUMBER ? "above the mean" : "positive",
+           100.0 * (double)facts.positives[0] / fmax(1, (double)facts.rows[0]),
            100.0 * (double)facts.positives[1] / fmax(1, (double)facts.rows[1]),
            100.0 * (double)facts.positives[2] / fmax(1, (double)facts.rows[2]));
     dp_count_print(rows[0], facts.left_out);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "comm/exact.h"
 #include "data_priv.h"
 
 enum { SPAN = 128 };
@@ -81,15 +82,34 @@ static dp_status find_inputs(Data *data, const DataOptions *options)
     return DP_OK;
 }
 
+/* Local. A weight may become known later than its row, as the label may; it must not be an input by name. */
+static dp_status find_weight(Data *data, const DataOptions *options)
+{
+    int column;
+    if (!options->weight || !*options->weight)
+        return DP_OK;
+    DP_TRY(data_find_column(&column, data, "data.weight", options->weight));
+    LakeType type = data->schema->columns[column].type;
+    if (!is_number(type) || column == data->label)
+        return dp_fail(DP_ERR_CONFIG, "data-03", "data.weight: '%s' is %s; it must be a number of its own",
+                       options->weight, column == data->label ? "the label" : lake_type_name(type));
+    data->weight = data->schema->columns[column].name;
+    return DP_OK;
+}
+
 /* Local. All that can be wrong with the options, before a row is read. */
 static dp_status check_options(Data *data, const DataOptions *options, const SplitOptions *split, int *part_column)
 {
     *part_column = -1;
     DP_TRY(data_find_column(&data->label, data, "data.label", options->label));
-    if (data->schema->columns[data->label].type != LAKE_LABEL)
+    LakeType type = data->schema->columns[data->label].type;
+    if (type != LAKE_LABEL && !is_number(type))
         return dp_fail(DP_ERR_CONFIG, "data-03",
-                       "data.label: '%s' is of type %s; give it `type: label` in the table's config", options->label,
-                       lake_type_name(data->schema->columns[data->label].type));
+                       "data.label: '%s' is of type %s; give it `type: label` (1 and 0) or `type: number` in the "
+                       "table's config",
+                       options->label, lake_type_name(type));
+    data->kind = type == LAKE_LABEL ? DATA_FLAG : DATA_NUMBER;
+    DP_TRY(find_weight(data, options));
     DP_TRY(find_inputs(data, options));
     DP_TRY(split_check(split, data->schema));
     if (split->column) {
@@ -194,23 +214,33 @@ static dp_status read_tuples(Data *data, Opening *opening, const LakeBlock *bloc
     return DP_OK;
 }
 
+/* Has a row a label? */
+static bool is_labelled(const LakeValues *label, int32_t i)
+{
+    if (label->type == LAKE_NUMBER)
+        return label->number[i] == label->number[i];
+    if (label->type == LAKE_NUMBER32)
+        return label->number32[i] == label->number32[i];
+    return label->label[i] >= 0;
+}
+
 /* Local. The labelled rows of one block. */
 static dp_status read_block(Data *data, Opening *opening, const LakeBlock *block, int32_t *kept, int64_t *unlabelled)
 {
     DataRows *rows = &data->rows;
-    const int8_t *label = block->column[opening->label].label;
+    const LakeValues *label = &block->column[opening->label];
     const int64_t *known = opening->known >= 0 ? block->column[opening->known].time : NULL;
     int64_t n = 0;
     DP_TRY(grow_rows(rows, rows->n + block->rows, opening->time >= 0, opening->tuples));
     for (int32_t i = 0; i < block->rows; i++) {
         kept[n] = i;
-        n += label[i] >= 0 && (!known || known[i] != DP_TIME_MISSING);
+        n += is_labelled(label, i) && (!known || known[i] != DP_TIME_MISSING);
     }
     *unlabelled += block->rows - n;
     for (int64_t i = 0; i < n; i++) {
         int64_t to = rows->n + i;
         rows->number[to] = block->row ? block->row[kept[i]] : block->first_row + kept[i];
-        rows->label[to] = label[kept[i]];
+        rows->label[to] = data->kind == DATA_FLAG ? label->label[kept[i]] : 0; /* numbers come later */
         if (rows->label[to] > 1)
             return dp_fail(DP_ERR_DATA, "data-04", "label '%s' is %d in row %lld of %s; it must be 0, 1 or missing",
                            data->schema->columns[data->label].name, rows->label[to], (long long)rows->number[to],
@@ -346,6 +376,8 @@ static dp_status check_parts(const Data *data, const SplitOptions *split, char w
                            windows[p][0] ? " (" : "", windows[p], windows[p][0] ? ")" : "", data->table_name, span,
                            split->apart.n ? " (rows that split.apart parts were left out)" : "");
     }
+    if (data->kind != DATA_FLAG)
+        return DP_OK;
     if (f->positives[DATA_TRAIN] == 0 || f->positives[DATA_TRAIN] == f->rows[DATA_TRAIN])
         return dp_fail(
             DP_ERR_DATA, "data-06",
@@ -380,6 +412,54 @@ static dp_status keep_parts(DataRows *rows)
     return DP_OK;
 }
 
+/* ---- numbers beside the rows ---- */
+
+/* Collective. A column of numbers of the kept rows; each within 0 or more (weights) and finite. */
+static dp_status read_numbers(double **to, Data *data, const char *key, const char *column, double least,
+                              const Comm *comm)
+{
+    dp_status st = DP_OK;
+    DP_TRY_ALL(comm, dp_new(to, (size_t)data->rows.n + 1)); /* not NULL on a rank without rows */
+    DP_TRY(data_number(data, column, *to, comm));
+    for (int64_t i = 0; i < data->rows.n && st == DP_OK; i++)
+        if (!(isfinite((*to)[i]) && (*to)[i] >= least))
+            st = dp_fail(DP_ERR_DATA, "data-15", "%s: '%s' is %g in row %lld of %s; it must be a finite number%s", key,
+                         column, (*to)[i], (long long)data->rows.number[i], data->table_name,
+                         least < 0 ? "" : ", 0 or more");
+    return comm_agree(comm, st);
+}
+
+/* Collective. The yes-or-no view of numbers: above the mean of train. */
+static void split_at_mean(Data *data, const Comm *comm)
+{
+    ExactSum sum = {{0}, 0, 0};
+    DataRows *rows = &data->rows;
+    int64_t count[3] = {0};
+    for (int64_t i = 0; i < rows->n; i++)
+        if (rows->part[i] == DATA_TRAIN)
+            exact_add(&sum, rows->target[i]);
+    comm_sum_exact(comm, &sum, 1);
+    double mean = exact_value(&sum) / (double)data->facts.rows[DATA_TRAIN];
+    for (int64_t i = 0; i < rows->n; i++) {
+        rows->label[i] = rows->target[i] > mean;
+        count[rows->part[i]] += rows->label[i];
+    }
+    comm_sum_i64(comm, count, 3);
+    memcpy(data->facts.positives, count, sizeof count);
+}
+
+static dp_status read_targets(Data *data, const Comm *comm)
+{
+    if (data->weight)
+        DP_TRY(read_numbers(&data->rows.weight, data, "data.weight", data->weight, 0, comm));
+    if (data->kind == DATA_FLAG)
+        return DP_OK;
+    DP_TRY(
+        read_numbers(&data->rows.target, data, "data.label", data->schema->columns[data->label].name, -INFINITY, comm));
+    split_at_mean(data, comm);
+    return DP_OK;
+}
+
 static dp_status open_rows(Data *data, const SplitOptions *split, int part_column, const Comm *comm)
 {
     char windows[3][80], span[SPAN];
@@ -390,7 +470,7 @@ static dp_status open_rows(Data *data, const SplitOptions *split, int part_colum
     span_of_rows(span, &data->rows, comm);
     DP_TRY(check_parts(data, split, windows, span));
     DP_TRY_ALL(comm, keep_parts(&data->rows));
-    return DP_OK;
+    return read_targets(data, comm);
 }
 
 dp_status data_open(Data **data, LakeTable *table, const DataOptions *data_options, const SplitOptions *split,
@@ -430,6 +510,8 @@ void data_close(Data **data)
         dp_free(&d->rows.row);
         dp_free(&d->rows.time);
         dp_free(&d->rows.label);
+        dp_free(&d->rows.target);
+        dp_free(&d->rows.weight);
         dp_free(&d->rows.part);
         dp_free(&d->rows.tuple);
     }
@@ -454,6 +536,26 @@ const uint8_t *data_part(const Data *data)
 const int8_t *data_label(const Data *data)
 {
     return data->rows.label;
+}
+
+DataKind data_kind(const Data *data)
+{
+    return data->kind;
+}
+
+const char *data_label_unit(const Data *data)
+{
+    return data->schema->columns[data->label].unit;
+}
+
+const double *data_target(const Data *data)
+{
+    return data->rows.target;
+}
+
+const double *data_weight(const Data *data)
+{
+    return data->rows.weight;
 }
 
 const uint64_t *data_row(const Data *data)

@@ -16,10 +16,17 @@
 
 typedef enum DataPart { DATA_TRAIN, DATA_VALID, DATA_TEST, DATA_NONE } DataPart;
 
+/* What a label says, by the type of its column; a loss goes with it. */
+typedef enum DataKind {
+    DATA_FLAG,  /* type label: 1 or 0 */
+    DATA_NUMBER /* type number: as it is */
+} DataKind;
+
 /* Section "data". */
 typedef struct DataOptions {
     const char *table; /* "declarations", "declarations@418" */
     const char *label;
+    const char *weight; /* column; NULL */
     CfgList columns;
     int64_t as_of; /* DP_TIME_MISSING: all that is recorded */
 } DataOptions;
@@ -102,8 +109,13 @@ DataFacts data_facts(const Data *data);
 
 /* Local. This rank's rows that are in a part, in table order. Arrays belong to the data. */
 int64_t data_rows_n(const Data *data);
-const uint8_t *data_part(const Data *data);       /* DataPart */
-const int8_t *data_label(const Data *data);       /* 0, 1 */
+const uint8_t *data_part(const Data *data); /* DataPart */
+DataKind data_kind(const Data *data);
+const char *data_label_unit(const Data *data); /* NULL: none */
+/* 0, 1. Of numbers: above the mean of train; statistics of categories and the leak check look at that. */
+const int8_t *data_label(const Data *data);
+const double *data_target(const Data *data);      /* the numbers; NULL where labels are flags */
+const double *data_weight(const Data *data);      /* finite, 0 or more; NULL: all 1 */
 const uint64_t *data_row(const Data *data);       /* identity: hash of the id, or the row number */
 const int64_t *data_row_number(const Data *data); /* in the table: for joins with a scan */
 int data_features_n(const Data *data);

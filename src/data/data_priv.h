@@ -86,6 +86,7 @@ typedef struct DataRows {
     uint64_t *row;   /* identity */
     int64_t *time;   /* NULL: the table has no time column */
     int8_t *label;
+    double *target, *weight; /* of the kept rows; NULL: none */
     uint8_t *part;
     dp_key128 *tuple; /* of the apart columns; NULL: none */
 } DataRows;
@@ -224,6 +225,8 @@ struct Data {
     int threads;
     uint64_t seed;
     double prior_weight;
+    DataKind kind;
+    const char *weight;         /* column; NULL */
     int label, time, id, known; /* columns, -1: none; known: when the label became known */
     int *apart, n_apart;
     DataRows rows; /* time and tuple are gone once the parts are decided */

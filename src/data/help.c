@@ -23,5 +23,8 @@ const dp_help_row data_help[] = {
     {"data-14",
      "A step was called out of order, or a table gave other rows than before. This is a fault of the program.",
      "Please report it with the log of the run."},
+    {"data-15", "A label or a weight of a row to learn from is infinite, or a weight is missing or negative.",
+     "Look at the row in the table; give the column a `range` in the table's config, so that ingest puts such rows "
+     "aside. A row of weight 0 teaches nothing."},
     {NULL, NULL, NULL},
 };

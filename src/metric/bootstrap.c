@@ -74,9 +74,16 @@ static dp_status mean_replicates(double *values, const Metric *metric, const Met
     double sum[2][R] = {{0}}, w[R];
     int64_t all = rows->n;
     comm_sum_i64(comm, &all, 1);
-    double grid = grid_of(metric->kind == METRIC_LOGLOSS ? 35 : 1, all);
+    double most = metric->kind == METRIC_LOGLOSS ? 35 : 1;
+    if (metric_wants_numbers(metric)) {
+        most = 0;
+        for (int64_t i = 0; i < rows->n; i++)
+            most = fmax(most, metric_loss(metric, rows, i));
+        comm_max_f64(comm, &most, 1);
+    }
+    double grid = grid_of(most, all);
     for (int64_t i = 0; i < rows->n; i++) {
-        double loss = whole(metric_loss(metric, rows->score[i], rows->label[i]) * grid);
+        double loss = whole(metric_loss(metric, rows, i) * grid);
         weights_of_row(w, rows->row[i]);
         for (int b = 0; b < R; b++) {
             sum[0][b] += w[b];
@@ -86,6 +93,8 @@ static dp_status mean_replicates(double *values, const Metric *metric, const Met
     DP_TRY(sum_whole(sum[0], 2 * R, comm));
     for (int b = 0; b < R; b++)
         values[b] = sum[1][b] / sum[0][b] / grid;
+    for (int b = 0; b < R && metric->kind == METRIC_RMSE; b++)
+        values[b] = sqrt(values[b]);
     return DP_OK;
 }
 
@@ -322,7 +331,7 @@ dp_status metric_replicates(double *values, const Metric *metric, const MetricRo
 {
     MetricSorted sorted = {0};
     dp_status st = DP_OK;
-    if (metric->kind == METRIC_LOGLOSS || metric->kind == METRIC_BRIER)
+    if (metric->kind == METRIC_LOGLOSS || metric->kind == METRIC_BRIER || metric_wants_numbers(metric))
         return mean_replicates(values, metric, rows, comm);
     DP_TRY(metric_sorted_build(&sorted, rows, comm));
     if (metric->kind == METRIC_CALIBRATION)

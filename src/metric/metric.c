@@ -20,6 +20,8 @@ static const struct {
     {"logloss", METRIC_LOGLOSS, 0, 0, 1},
     {"brier", METRIC_BRIER, 0, 0, 1},
     {"calibration", METRIC_CALIBRATION, 0, 0, 1},
+    {"rmse", METRIC_RMSE, 0, 0, 0},
+    {"mae", METRIC_MAE, 0, 0, 0},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
@@ -62,14 +64,23 @@ dp_status metric_parse(Metric *metric, const char *text)
     const char *near = dp_nearest(word, names, N_KINDS);
     return dp_fail(DP_ERR_CONFIG, "metric-01",
                    "unknown measure '%s'%s%s%s; there are auc, average_precision, "
-                   "precision@5%%, recall@5%%, revenue@5%%, logloss, brier, calibration",
+                   "precision@5%%, recall@5%%, revenue@5%%, logloss, brier, calibration, rmse, mae",
                    text, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
+bool metric_wants_numbers(const Metric *metric)
+{
+    return metric->kind == METRIC_RMSE || metric->kind == METRIC_MAE;
 }
 
 /* Local. Is every row fit to be measured? */
 static dp_status look_at_rows(const Metric *metric, const MetricRows *rows, const float *score)
 {
     bool probability = kinds[metric->kind].probability;
+    if (metric->kind != METRIC_REVENUE_AT && metric_wants_numbers(metric) != (rows->target != NULL))
+        return dp_fail(DP_ERR_CONFIG, "metric-05", "%s measures %s, and the label is %s; measure %s", metric->name,
+                       rows->target ? "labels of 1 and 0" : "numbers", rows->target ? "a number" : "of 1 and 0",
+                       rows->target ? "rmse, mae or revenue@5%" : "auc, average_precision, logloss ...");
     if (metric->kind == METRIC_REVENUE_AT && !rows->revenue)
         return dp_fail(DP_ERR_USAGE, "metric-04", "%s needs a revenue column; name it with evaluate.revenue",
                        metric->name);
@@ -90,9 +101,14 @@ static dp_status look_at_rows(const Metric *metric, const MetricRows *rows, cons
     return DP_OK;
 }
 
-double metric_loss(const Metric *metric, float score, int hit)
+double metric_loss(const Metric *metric, const MetricRows *rows, int64_t i)
 {
-    double p = (double)score;
+    double p = (double)rows->score[i];
+    int hit = rows->label[i];
+    if (metric_wants_numbers(metric)) {
+        double miss = p - rows->target[i];
+        return metric->kind == METRIC_RMSE ? miss * miss : fabs(miss);
+    }
     if (metric->kind == METRIC_BRIER)
         return (p - hit) * (p - hit);
     p = p < 1e-15 ? 1e-15 : p > 1 - 1e-15 ? 1 - 1e-15 : p;
@@ -104,10 +120,12 @@ dp_status metric_mean_value(double *value, const Metric *metric, const MetricRow
     ExactSum sum = {0};
     int64_t all = rows->n;
     for (int64_t i = 0; i < rows->n; i++)
-        exact_add(&sum, metric_loss(metric, rows->score[i], rows->label[i]));
+        exact_add(&sum, metric_loss(metric, rows, i));
     comm_sum_exact(comm, &sum, 1);
     comm_sum_i64(comm, &all, 1);
     *value = all > 0 ? exact_value(&sum) / (double)all : NAN;
+    if (metric->kind == METRIC_RMSE)
+        *value = sqrt(*value);
     return DP_OK;
 }
 
@@ -122,6 +140,8 @@ static dp_status value_of(double *value, const Metric *metric, const MetricRows 
         return metric_calibration_value(value, rows, comm);
     case METRIC_LOGLOSS:
     case METRIC_BRIER:
+    case METRIC_RMSE:
+    case METRIC_MAE:
         return metric_mean_value(value, metric, rows, comm);
     default:
         return metric_cut_value(value, metric, rows, comm);

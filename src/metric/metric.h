@@ -5,6 +5,7 @@
 #ifndef DIPPER_METRIC_METRIC_H
 #define DIPPER_METRIC_METRIC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -18,6 +19,7 @@ typedef struct MetricValue {
 typedef struct MetricRows {
     const float *score;    /* [n] finite; probabilities for logloss, brier, calibration */
     const int8_t *label;   /* [n] 1, 0 */
+    const double *target;  /* [n] what the score should be, for rmse and mae; NULL: labels are 1 and 0 */
     const uint64_t *row;   /* [n] identity of the row: decides ties and the bootstrap, hence not the rank */
     const double *revenue; /* [n] what an inspection recovers, NaN counts 0; not NULL on a rank without rows.
                               NULL: there is no such column, and revenue@ fails USAGE */
@@ -25,7 +27,7 @@ typedef struct MetricRows {
 } MetricRows;
 
 /* Parsed form of "auc", "average_precision", "precision@5%", "recall@1%", "revenue@5%" (the share of all that
- * inspections recover which the cut does), "logloss", "brier", "calibration". */
+ * inspections recover which the cut does), "logloss", "brier", "calibration", "rmse", "mae". */
 typedef struct Metric {
     char name[32];
     enum {
@@ -36,7 +38,9 @@ typedef struct Metric {
         METRIC_REVENUE_AT,
         METRIC_LOGLOSS,
         METRIC_BRIER,
-        METRIC_CALIBRATION
+        METRIC_CALIBRATION,
+        METRIC_RMSE,
+        METRIC_MAE
     } kind;
     double cut; /* share of the rows that are inspected, for the @ kinds */
     int higher_is_better;
@@ -44,6 +48,9 @@ typedef struct Metric {
 
 /* Local. Fails DP_ERR_CONFIG with the nearest name. */
 dp_status metric_parse(Metric *metric, const char *text);
+
+/* Local. Does it measure numbers, not labels of 1 and 0? */
+bool metric_wants_numbers(const Metric *metric);
 
 /* Collective. value with interval: AUC by DeLong's variance (DeLong, DeLong & Clarke-Pearson, Biometrics 44 (1988),
  * in the fast form of Sun & Xu, IEEE SPL 21 (2014)); the others by a Poisson bootstrap over row identities

@@ -99,8 +99,8 @@ dp_status metric_cut_value(double *value, const Metric *metric, const MetricRows
 dp_status metric_calibration_value(double *value, const MetricRows *rows, const Comm *comm);
 dp_status metric_mean_value(double *value, const Metric *metric, const MetricRows *rows, const Comm *comm);
 
-/* Local. One row's log-loss or squared error. */
-double metric_loss(const Metric *metric, float score, int hit);
+/* Local. One row's log-loss, squared or absolute error. */
+double metric_loss(const Metric *metric, const MetricRows *rows, int64_t i);
 /* Local. How many of `n` rows (or row weights) a cut takes: the nearest whole number, at least 1. */
 static inline double metric_cut_rows(double cut, double n)
 {

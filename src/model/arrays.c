@@ -82,6 +82,14 @@ dp_status model_arrays_take(ModelArrays *arrays, const char *name, ModelType typ
     return dp_fail(DP_ERR_DATA, "model-05", "array '%s' is missing", name);
 }
 
+bool model_arrays_has(const ModelArrays *arrays, const char *name)
+{
+    for (int i = 0; i < arrays->n; i++)
+        if (strcmp(arrays->array[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 dp_status model_arrays_all_taken(const ModelArrays *arrays)
 {
     if (arrays->n > 0)

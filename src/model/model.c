@@ -14,6 +14,8 @@ struct Model {
     void *self;
     Data *data; /* while learning; borrowed */
     DataInputs inputs;
+    DataKind kind;
+    char *unit; /* of a number; NULL */
     dp_digest payload;
     bool finished; /* it can be used */
 };
@@ -65,6 +67,7 @@ void model_free(Model **model)
         return;
     m->family->free(&m->self);
     data_inputs_free(&m->inputs);
+    dp_free(&m->unit);
     dp_free(model);
 }
 
@@ -158,7 +161,11 @@ static dp_status payload_put(const Model *model, ModelArrays *arrays)
 {
     DP_TRY(model->family->save(model->self, arrays));
     DP_TRY(model_inputs_put(&model->inputs, arrays));
-    return DP_OK;
+    if (model->kind == DATA_FLAG) /* as in files that know nothing else */
+        return DP_OK;
+    const char *unit = model->unit ? model->unit : "";
+    DP_TRY(model_arrays_put(arrays, "label.kind", MODEL_U8, "\1", 1));
+    return model_arrays_put(arrays, "label.unit", MODEL_U8, unit, (int64_t)strlen(unit) + 1);
 }
 
 static dp_status take_digest(Model *model)
@@ -176,6 +183,9 @@ done:
 dp_status model_finish(Model *model, const Comm *comm)
 {
     DP_TRY(data_inputs(&model->inputs, model->data, comm));
+    model->kind = data_kind(model->data);
+    if (model->kind == DATA_NUMBER)
+        DP_TRY_ALL(comm, dp_copy_text(&model->unit, data_label_unit(model->data)));
     DP_TRY(model->family->finish(model->self, comm));
     DP_TRY_ALL(comm, take_digest(model));
     model->data = NULL;
@@ -188,6 +198,16 @@ dp_status model_finish(Model *model, const Comm *comm)
 const DataInputs *model_inputs(const Model *model)
 {
     return &model->inputs;
+}
+
+DataKind model_kind(const Model *model)
+{
+    return model->kind;
+}
+
+const char *model_unit(const Model *model)
+{
+    return model->unit;
 }
 
 void model_predict(const Model *model, const float *x, int64_t n, int64_t stride, float *score)
@@ -287,6 +307,27 @@ static dp_status find_family(const ModelFamily **family, const char *wanted, con
                    wanted);
 }
 
+/* What a score is; a chance where nothing is said. */
+static dp_status take_label(Model *m, ModelArrays *arrays)
+{
+    uint8_t *kind = NULL;
+    int64_t n = 0;
+    if (!model_arrays_has(arrays, "label.kind"))
+        return DP_OK;
+    DP_TRY(model_arrays_take(arrays, "label.kind", MODEL_U8, &kind, 1, NULL));
+    bool number = kind[0] == 1;
+    dp_free(&kind);
+    if (!number)
+        return dp_fail(DP_ERR_DATA, "model-05", "the label is of a kind unknown to this release");
+    m->kind = DATA_NUMBER;
+    DP_TRY(model_arrays_take(arrays, "label.unit", MODEL_U8, &m->unit, -1, &n));
+    if (n < 1 || n > 256 || m->unit[n - 1] != 0 || strlen(m->unit) != (size_t)n - 1)
+        return dp_fail(DP_ERR_DATA, "model-05", "the unit of the label is no text");
+    if (n == 1)
+        dp_free(&m->unit);
+    return DP_OK;
+}
+
 /* Everything between bytes and a model that can be used. */
 static dp_status model_of(Model **model, char **provenance, const void *image, size_t size, const char *name,
                           Device *device)
@@ -300,6 +341,7 @@ static dp_status model_of(Model **model, char **provenance, const void *image, s
     DP_GO(model_file_read(&arrays, family, &m->payload, provenance, image, size, name));
     DP_GO(find_family(&m->family, family, name));
     DP_GO(model_inputs_take(&m->inputs, &arrays));
+    DP_GO(take_label(m, &arrays));
     DP_GO(m->family->load(&m->self, &arrays, m->inputs.n, device));
     DP_GO(model_arrays_all_taken(&arrays));
     m->finished = true;
@@ -331,7 +373,8 @@ done:
 dp_status model_export_onnx_for(const Model *model, const char *name, const char *version, int ml_version, dp_buf *out)
 {
     DP_TRY(must_be_finished(model));
-    return model_onnx(model->family, model->self, &model->inputs, &model->payload, name, version, ml_version, out);
+    return model_onnx(model->family, model->self, &model->inputs, model->kind, &model->payload, name, version,
+                      ml_version, out);
 }
 
 dp_status model_export_onnx(const Model *model, const char *name, const char *version, dp_buf *out)

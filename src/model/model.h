@@ -45,8 +45,8 @@ dp_status model_step(Model *model, bool *more, const Comm *comm);
 int64_t model_steps(const Model *model);         /* done */
 int64_t model_steps_max(const Model *model);     /* asked for */
 const char *model_step_name(const Model *model); /* "tree" */
-/* Local. Current scores (probabilities) of this rank's data rows, [data_rows_n]; rows of other parts than train and
- * valid are 0. */
+/* Local. Current scores (probabilities, or numbers) of this rank's data rows, [data_rows_n]; rows of other parts than
+ * train and valid are 0. */
 void model_scores(const Model *model, float *score);
 /* Local. Goes back to the first n steps. */
 void model_cut(Model *model, int64_t n);
@@ -70,6 +70,9 @@ void model_keep_ready(Model *model, ModelReady *ready);
 /* ---- using ---- */
 
 const DataInputs *model_inputs(const Model *model);
+/* Local. What a score is: a chance, or a number in a unit (NULL: none). */
+DataKind model_kind(const Model *model);
+const char *model_unit(const Model *model);
 /* Local. Scores of n rows of floats, [n][stride]. Thread-safe, no allocation. */
 void model_predict(const Model *model, const float *x, int64_t n, int64_t stride, float *score);
 /* Local. The same scores, to the bit, of rows first .. first + n - 1 of columns, value[j] of feature j. Thread-safe, no
@@ -89,8 +92,8 @@ dp_status model_bins(ModelBins *bins, const Model *model);
 void model_bin(const Model *model, int k, const float *value, int64_t n, uint8_t *bin);
 /* Local. model_predict of binned rows: bin[k] [n]. Any bytes are safe. Thread-safe, no allocation. */
 void model_predict_bins(const Model *model, const uint8_t *const *bin, int64_t n, float *score);
-/* Local. Contributions of each input to the margin: phi [n][inputs + 1], the last the expected value. Fails USAGE where
- * the family cannot explain. */
+/* Local. Contributions of each input to the margin (to the score, where that is a number): phi [n][inputs + 1], the
+ * last the expected value. Fails USAGE where the family cannot explain. */
 dp_status model_explain(const Model *model, const float *x, int64_t n, int64_t stride, double *phi);
 
 typedef struct ModelFacts {

@@ -33,6 +33,8 @@ dp_status model_arrays_give(ModelArrays *arrays, const char *name, ModelType typ
  * *n (may be NULL) receives them. Fails DATA when it is missing, of another type or length. */
 dp_status model_arrays_take(ModelArrays *arrays, const char *name, ModelType type, void *data, int64_t want,
                             int64_t *n);
+/* Local. Is there one of this name? */
+bool model_arrays_has(const ModelArrays *arrays, const char *name);
 /* Local. Fails DATA when arrays were not taken: a payload holds nothing that its family does not know. */
 dp_status model_arrays_all_taken(const ModelArrays *arrays);
 void model_arrays_free(ModelArrays *arrays);
@@ -112,7 +114,7 @@ typedef struct ModelFamily {
 extern const ModelFamily model_trees;
 
 /* Local. The whole ONNX file of a model. */
-dp_status model_onnx(const ModelFamily *family, const void *self, const DataInputs *inputs, const dp_digest *payload,
-                     const char *name, const char *version, int ml_version, dp_buf *out);
+dp_status model_onnx(const ModelFamily *family, const void *self, const DataInputs *inputs, DataKind kind,
+                     const dp_digest *payload, const char *name, const char *version, int ml_version, dp_buf *out);
 
 #endif

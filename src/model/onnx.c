@@ -74,22 +74,27 @@ static void free_name(char out[80], const char *wanted, const DataInputs *inputs
     }
 }
 
-/* The probability in double and then to float, as model_predict does: a float sigmoid is off by some 1e-7. */
-static void add_outputs(OnnxGraph *graph, const DataInputs *inputs)
+/* A number is its margin. The probability in double and then to float, as model_predict does: a float sigmoid is off by
+ * some 1e-7. */
+static void add_outputs(OnnxGraph *graph, const DataInputs *inputs, DataKind kind)
 {
     char margin[80], score[80];
     free_name(margin, "margin", inputs);
     free_name(score, "score", inputs);
     onnx_node(graph, "", "Identity", (const char *[]){MODEL_ONNX_MARGIN}, 1, margin);
-    onnx_int(onnx_node(graph, "", "Cast", (const char *[]){MODEL_ONNX_MARGIN}, 1, "/double"), "to", ONNX_DOUBLE);
-    onnx_node(graph, "", "Sigmoid", (const char *[]){"/double"}, 1, "/probability");
-    onnx_int(onnx_node(graph, "", "Cast", (const char *[]){"/probability"}, 1, score), "to", ONNX_FLOAT);
+    if (kind == DATA_NUMBER) {
+        onnx_node(graph, "", "Identity", (const char *[]){MODEL_ONNX_MARGIN}, 1, score);
+    } else {
+        onnx_int(onnx_node(graph, "", "Cast", (const char *[]){MODEL_ONNX_MARGIN}, 1, "/double"), "to", ONNX_DOUBLE);
+        onnx_node(graph, "", "Sigmoid", (const char *[]){"/double"}, 1, "/probability");
+        onnx_int(onnx_node(graph, "", "Cast", (const char *[]){"/probability"}, 1, score), "to", ONNX_FLOAT);
+    }
     onnx_output(graph, margin, ONNX_FLOAT, 1);
     onnx_output(graph, score, ONNX_FLOAT, 1);
 }
 
-dp_status model_onnx(const ModelFamily *family, const void *self, const DataInputs *inputs, const dp_digest *payload,
-                     const char *name, const char *version, int ml_version, dp_buf *out)
+dp_status model_onnx(const ModelFamily *family, const void *self, const DataInputs *inputs, DataKind kind,
+                     const dp_digest *payload, const char *name, const char *version, int ml_version, dp_buf *out)
 {
     dp_status st = DP_OK;
     OnnxGraph *graph = NULL;
@@ -109,7 +114,7 @@ dp_status model_onnx(const ModelFamily *family, const void *self, const DataInpu
     onnx_opset(graph, "ai.onnx.ml", ml_version);
     DP_GO(add_inputs(graph, inputs));
     DP_GO(family->export_onnx(self, graph, matrix, ml_version));
-    add_outputs(graph, inputs);
+    add_outputs(graph, inputs, kind);
     DP_GO(onnx_write(graph, newer ? 10 : 8, version, out));
 done:
     onnx_free(&graph);

@@ -1,6 +1,7 @@
 /* The family "trees": gradient boosting over the features that data gives one at a time. */
 #include "model/trees_priv.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -182,7 +183,13 @@ static dp_status family_begin(void *self, Data *data, const Comm *comm)
     trees->rows = data_rows_n(data);
     trees->part = data_part(data);
     _Static_assert(DATA_TRAIN == 0 && DATA_VALID == 1, "the parts of the data are handed to trees as they are");
-    TreesRows rows = {.n = trees->rows, .label = data_label(data), .part = trees->part, .row = data_row(data)};
+    TreesRows rows = {.n = trees->rows,
+                      .label = data_label(data),
+                      .target = data_target(data),
+                      .weight = data_weight(data),
+                      .part = trees->part,
+                      .row = data_row(data)};
+    trees->options.loss = data_kind(data) == DATA_NUMBER ? TREES_SQUARED : TREES_LOGLOSS;
     if (comm_any(comm, !take_ready(trees))) {
         trees_matrix_free(&trees->matrix);
         DP_TRY(fill_matrix(trees, data, comm));
@@ -217,12 +224,22 @@ static int64_t family_steps_max(const void *self)
     return ((const Trees *)self)->options.trees;
 }
 
+static float score_of(const TreesModel *m, int64_t margin)
+{
+    double score;
+    if (m->loss == TREES_LOGLOSS)
+        return (float)trees_probability(margin);
+    trees_score(m, &margin, &score);
+    return (float)score;
+}
+
 static void family_scores(const void *self, float *score)
 {
     const Trees *trees = self;
     const int64_t *margin = trees_training_margins(trees->training);
+    const TreesModel *m = trees_training_model(trees->training);
     for (int64_t i = 0; i < trees->rows; i++)
-        score[i] = trees->part[i] <= DATA_VALID ? (float)trees_probability(margin[i]) : 0;
+        score[i] = trees->part[i] <= DATA_VALID ? score_of(m, margin[i]) : 0;
 }
 
 static void family_cut(void *self, int64_t n)
@@ -244,10 +261,10 @@ static dp_status family_finish(void *self, const Comm *comm)
 
 /* ---- using ---- */
 
-static void scores_of(const int64_t *margin, int64_t n, float *score)
+static void scores_of(const TreesModel *m, const int64_t *margin, int64_t n, float *score)
 {
     for (int64_t i = 0; i < n; i++)
-        score[i] = (float)trees_probability(margin[i]);
+        score[i] = score_of(m, margin[i]);
 }
 
 static void family_predict(const void *self, const float *x, int64_t n, int64_t stride, float *score)
@@ -257,7 +274,7 @@ static void family_predict(const void *self, const float *x, int64_t n, int64_t 
     for (int64_t i = 0; i < n; i += BATCH) {
         int64_t rows = n - i < BATCH ? n - i : BATCH;
         trees_margins(trees->scorer, x + i * stride, rows, stride, margin);
-        scores_of(margin, rows, score + i);
+        scores_of(&trees->learned, margin, rows, score + i);
     }
 }
 
@@ -268,7 +285,7 @@ static void family_predict_columns(const void *self, const float *const *value, 
     for (int64_t i = 0; i < n; i += BATCH) {
         int64_t rows = n - i < BATCH ? n - i : BATCH;
         trees_margins_columns(trees->scorer, value, first + i, rows, margin);
-        scores_of(margin, rows, score + i);
+        scores_of(&trees->learned, margin, rows, score + i);
     }
 }
 
@@ -296,13 +313,19 @@ static void family_predict_bins(const void *self, const uint8_t *const *bin, int
         for (int k = 0; k < features; k++)
             at[k] = bin[k] + i;
         trees_margins_bins(trees->scorer, at, rows, margin);
-        scores_of(margin, rows, score + i);
+        scores_of(&trees->learned, margin, rows, score + i);
     }
 }
 
 static dp_status family_explain(const void *self, const float *x, int64_t n, int64_t stride, double *phi)
 {
-    return trees_contributions(((const Trees *)self)->scorer, x, n, stride, phi);
+    const Trees *trees = self;
+    const double unit = ldexp(1, trees->learned.scale);
+    const int64_t width = trees->learned.n_features + INT64_C(1);
+    DP_TRY(trees_contributions(trees->scorer, x, n, stride, phi));
+    for (int64_t i = 0; i < n * width && trees->learned.scale != 0; i++)
+        phi[i] *= unit;
+    return DP_OK;
 }
 
 static void family_shape(const void *self, char out[64])
@@ -320,6 +343,10 @@ static dp_status model_put(const TreesModel *m, ModelArrays *arrays)
     const uint8_t *growth = memchr(growths, m->growth, sizeof growths);
     int64_t code = growth - growths;
     DP_TRY(model_arrays_put(arrays, "trees.bias", MODEL_I64, m->bias, m->outputs));
+    if (m->loss != TREES_LOGLOSS) { /* as in files that know nothing else */
+        DP_TRY(model_arrays_put(arrays, "trees.loss", MODEL_U8, "\1", 1));
+        DP_TRY(model_arrays_put(arrays, "trees.scale", MODEL_I32, &m->scale, 1));
+    }
     DP_TRY(model_arrays_put(arrays, "trees.growth", MODEL_U8, code == 0 ? "\0" : "\1", 1));
     DP_TRY(model_arrays_put(arrays, "trees.border_at", MODEL_I32, m->border_at, m->n_features + INT64_C(1)));
     DP_TRY(model_arrays_put(arrays, "trees.border", MODEL_F32, m->border, m->border_at[m->n_features]));
@@ -338,9 +365,18 @@ static dp_status model_take(TreesModel *m, ModelArrays *arrays, int64_t features
     dp_status st = DP_OK;
     int64_t n = 0;
     int64_t *bias = NULL;
-    uint8_t *growth = NULL;
+    uint8_t *growth = NULL, *loss = NULL;
+    int32_t *scale = NULL;
     *m = (TreesModel){0};
     DP_GO(model_arrays_take(arrays, "trees.bias", MODEL_I64, &bias, 1, NULL));
+    if (model_arrays_has(arrays, "trees.loss")) {
+        DP_GO(model_arrays_take(arrays, "trees.loss", MODEL_U8, &loss, 1, NULL));
+        DP_GO(model_arrays_take(arrays, "trees.scale", MODEL_I32, &scale, 1, NULL));
+        DP_GO(loss[0] != 1 ? dp_fail(DP_ERR_DATA, "model-05", "trees of loss %d, unknown to this release", loss[0])
+                           : DP_OK);
+        m->loss = TREES_SQUARED;
+        m->scale = *scale;
+    }
     DP_GO(model_arrays_take(arrays, "trees.growth", MODEL_U8, &growth, 1, NULL));
     DP_GO(growth[0] > 1 ? dp_fail(DP_ERR_DATA, "model-05", "trees grow in way %d, unknown to this release", growth[0])
                         : DP_OK);
@@ -367,6 +403,8 @@ static dp_status model_take(TreesModel *m, ModelArrays *arrays, int64_t features
 done:
     dp_free(&bias);
     dp_free(&growth);
+    dp_free(&loss);
+    dp_free(&scale);
     if (st != DP_OK)
         trees_model_free(m);
     return st;

@@ -204,7 +204,13 @@ dp_status model_trees_onnx(const TreesModel *m, OnnxGraph *graph, const char *x,
         DP_GO(write_regressor(graph, &e, m, x));
     float bias = (float)e.bias;
     onnx_constant(graph, "/bias", &bias, 1);
-    onnx_node(graph, "", "Add", (const char *[]){"/sum", "/bias"}, 2, MODEL_ONNX_MARGIN);
+    const char *margin = m->scale == 0 ? MODEL_ONNX_MARGIN : "/scaled";
+    onnx_node(graph, "", "Add", (const char *[]){"/sum", "/bias"}, 2, margin);
+    if (m->scale != 0) { /* a power of two: exact */
+        float unit = ldexpf(1, m->scale);
+        onnx_constant(graph, "/unit", &unit, 1);
+        onnx_node(graph, "", "Mul", (const char *[]){margin, "/unit"}, 2, MODEL_ONNX_MARGIN);
+    }
 done:
     ensemble_free(&e);
     return st;

@@ -13,6 +13,7 @@ typedef struct Judge {
     int64_t *at;
     float *score;
     int8_t *label;
+    double *target; /* NULL: labels are 1 and 0 */
     uint64_t *row;
     double *revenue; /* NULL without a column */
 } Judge;
@@ -22,6 +23,7 @@ static void judge_free(Judge *judge)
     dp_free(&judge->at);
     dp_free(&judge->score);
     dp_free(&judge->label);
+    dp_free(&judge->target);
     dp_free(&judge->row);
     dp_free(&judge->revenue);
 }
@@ -35,11 +37,15 @@ static dp_status judge_build(Judge *judge, const Data *data, DataPart part)
     DP_TRY(dp_new(&judge->at, (size_t)judge->n));
     DP_TRY(dp_new(&judge->score, (size_t)judge->n));
     DP_TRY(dp_new(&judge->label, (size_t)judge->n));
+    if (data_target(data))
+        DP_TRY(dp_new(&judge->target, (size_t)judge->n + 1)); /* not NULL without rows */
     DP_TRY(dp_new(&judge->row, (size_t)judge->n));
     for (int64_t i = 0; i < n; i++)
         if (parts[i] == part) {
             judge->at[k] = i;
             judge->label[k] = data_label(data)[i];
+            if (judge->target)
+                judge->target[k] = data_target(data)[i];
             judge->row[k++] = data_row(data)[i];
         }
     return DP_OK;
@@ -176,6 +182,8 @@ static dp_status sort_by_slice(Judge *sorted, const Judge *judge, const uint32_t
     DP_TRY(dp_new(&sorted->score, (size_t)judge->n));
     DP_TRY(dp_new(&sorted->label, (size_t)judge->n));
     DP_TRY(dp_new(&sorted->row, (size_t)judge->n));
+    if (judge->target)
+        DP_TRY(dp_new(&sorted->target, (size_t)judge->n + 1));
     if (judge->revenue)
         DP_TRY(dp_new(&sorted->revenue, (size_t)judge->n + 1));
     DP_TRY(dp_new(&fill, n));
@@ -189,6 +197,8 @@ static dp_status sort_by_slice(Judge *sorted, const Judge *judge, const uint32_t
         sorted->score[to] = judge->score[i];
         sorted->label[to] = judge->label[i];
         sorted->row[to] = judge->row[i];
+        if (judge->target)
+            sorted->target[to] = judge->target[i];
         if (judge->revenue)
             sorted->revenue[to] = judge->revenue[i];
         slice[s].positives += judge->label[i] == 1;
@@ -245,6 +255,7 @@ static dp_status add_slices(ScoreReport *report, const char *column, const Judge
         snprintf(label, sizeof label, "%s=%s", column, *here->name ? here->name : "missing");
         MetricRows rows = {.score = sorted.score + here->first,
                            .label = sorted.label + here->first,
+                           .target = sorted.target ? sorted.target + here->first : NULL,
                            .row = sorted.row + here->first,
                            .n = here->n,
                            .revenue = sorted.revenue ? sorted.revenue + here->first : NULL};
@@ -264,8 +275,12 @@ done:
 
 static MetricRows rows_of(const Judge *judge)
 {
-    return (MetricRows){
-        .score = judge->score, .label = judge->label, .row = judge->row, .revenue = judge->revenue, .n = judge->n};
+    return (MetricRows){.score = judge->score,
+                        .label = judge->label,
+                        .target = judge->target,
+                        .row = judge->row,
+                        .revenue = judge->revenue,
+                        .n = judge->n};
 }
 
 static bool needs_revenue(const EvaluateOptions *options)
@@ -282,6 +297,16 @@ dp_status score_evaluate_fits(const EvaluateOptions *options, const Data *data)
     return DP_OK;
 }
 
+/* The same on every rank. */
+static dp_status must_fit(const Model *model, const Data *data)
+{
+    if (model_kind(model) != data_kind(data))
+        return dp_fail(DP_ERR_CONFIG, "score-11", "the model says %s, and data.label is %s",
+                       model_kind(model) == DATA_NUMBER ? "a number" : "the chance of a label",
+                       data_kind(data) == DATA_NUMBER ? "a number" : "of type label");
+    return DP_OK;
+}
+
 dp_status score_evaluate(ScoreReport *report, const Model *model, Data *data, DataPart part,
                          const EvaluateOptions *options, const Comm *comm)
 {
@@ -289,6 +314,7 @@ dp_status score_evaluate(ScoreReport *report, const Model *model, Data *data, Da
     dp_status st = DP_OK;
     *report = (ScoreReport){0};
     DP_GO(score_evaluate_check(options));
+    DP_GO(must_fit(model, data));
     DP_GO_ALL(comm, judge_build(&judge, data, part));
     DP_GO(score_part(judge.score, &judge, model, data, comm));
     if (needs_revenue(options))
@@ -310,6 +336,8 @@ dp_status score_compare(ScoreReport *differences, const Model *model, const Mode
     dp_status st = DP_OK;
     *differences = (ScoreReport){0};
     DP_GO(score_evaluate_check(options));
+    DP_GO(must_fit(model, data));
+    DP_GO(must_fit(other, data));
     DP_GO_ALL(comm, judge_build(&judge, data, part));
     DP_GO_ALL(comm, dp_new(&theirs, (size_t)judge.n + 1)); /* not NULL without rows: NULL says "no other model" */
     DP_GO(score_part(judge.score, &judge, model, data, comm));

@@ -17,6 +17,8 @@ const dp_help_row score_help[] = {
      "site's is taken."},
     {"score-21", "Bins were asked for of a model that is not scored from bins.",
      "Leave it: such a model is scored from the table's columns."},
+    {"score-11", "A model that says a number was to be judged by a label of 1 and 0, or the other way round.",
+     "Name the column in data.label that the model was trained on."},
     {"score-30", "A column was named that is no input of the model.", "`dipper model show MODEL` lists its inputs."},
     {"score-31", "Importance cannot be judged like this.",
      "Begin evaluate.metrics with another metric than revenue; evaluate.repeats goes from 1 to 100."},

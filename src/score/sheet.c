@@ -14,17 +14,20 @@ static dp_status add_column(LakeSchema *schema, const char *name, LakeType type,
     return dp_copy_text(&column->about, about);
 }
 
-static dp_status add_columns(LakeSchema *schema, int reasons)
+static dp_status add_columns(LakeSchema *schema, int reasons, const Model *model)
 {
+    bool number = model_kind(model) == DATA_NUMBER;
     char name[32];
     DP_TRY(dp_new(&schema->columns, 4 + 2 * (size_t)reasons));
     DP_TRY(add_column(schema, "row", LAKE_TEXT, NULL, "id of the row that was scored"));
-    DP_TRY(add_column(schema, "score", LAKE_NUMBER32, NULL, "chance, 0 to 1"));
+    DP_TRY(add_column(schema, "score", LAKE_NUMBER32, number ? model_unit(model) : NULL,
+                      number ? "what the label is expected to be" : "chance, 0 to 1"));
     for (int k = 1; k <= reasons; k++) {
         snprintf(name, sizeof name, "reason_%d", k);
         DP_TRY(add_column(schema, name, LAKE_CATEGORY, NULL, "input with the largest contribution but those before"));
         snprintf(name, sizeof name, "amount_%d", k);
-        DP_TRY(add_column(schema, name, LAKE_NUMBER32, "logit", "what that input adds to the margin"));
+        DP_TRY(add_column(schema, name, LAKE_NUMBER32, number ? model_unit(model) : "logit",
+                          number ? "what that input adds to the score" : "what that input adds to the margin"));
     }
     DP_TRY(add_column(schema, "model", LAKE_CATEGORY, NULL, "address of the model"));
     DP_TRY(add_column(schema, "as_of", LAKE_TIME, NULL, "the moment the scores are for"));
@@ -48,7 +51,7 @@ static dp_status add_dictionaries(Sheet *sheet, const ScoreModel *use)
 dp_status sheet_build(Sheet *sheet, const ScoreModel *use, int reasons)
 {
     sheet->reasons = reasons;
-    DP_TRY(add_columns(&sheet->schema, reasons));
+    DP_TRY(add_columns(&sheet->schema, reasons, use->model));
     return add_dictionaries(sheet, use);
 }
 

@@ -7,5 +7,10 @@ const dp_help_row train_help[] = {
      "The newest checkpoint of the run belongs to another state of learning: it was written by another version of the "
      "program, or its bytes make no sense.",
      "Remove the run (dipper run rm RUN) and start again; it learns from the beginning."},
+    {"train-03", "train.loss and the type of the label column do not go together.",
+     "train.loss: logloss learns a column of type label (1 and 0), squared one of type number."},
+    {"train-04", "The metric that decides when to stop does not measure what train.loss learns.",
+     "With train.loss: squared choose rmse, mae or revenue@5% for train.stop.metric; with logloss any but rmse and "
+     "mae."},
     {NULL, NULL, NULL},
 };

@@ -30,6 +30,7 @@ typedef struct Part {
     int64_t n, n_all; /* here; over all ranks */
     int64_t *at;
     int8_t *label;
+    double *target; /* NULL: labels are 1 and 0 */
     uint64_t *row;
     double *revenue; /* NULL: no metric asks for it */
     float *score;
@@ -56,6 +57,7 @@ static void part_free(Part *part)
 {
     dp_free(&part->at);
     dp_free(&part->label);
+    dp_free(&part->target);
     dp_free(&part->row);
     dp_free(&part->revenue);
     dp_free(&part->score);
@@ -69,12 +71,16 @@ static dp_status part_build(Part *part, const Data *data, DataPart which)
         part->n += parts[i] == which;
     DP_TRY(dp_new(&part->at, (size_t)part->n));
     DP_TRY(dp_new(&part->label, (size_t)part->n));
+    if (data_target(data))
+        DP_TRY(dp_new(&part->target, (size_t)part->n + 1)); /* not NULL without rows */
     DP_TRY(dp_new(&part->row, (size_t)part->n));
     DP_TRY(dp_new(&part->score, (size_t)part->n));
     for (int64_t i = 0, k = 0; i < n; i++)
         if (parts[i] == which) {
             part->at[k] = i;
             part->label[k] = data_label(data)[i];
+            if (part->target)
+                part->target[k] = data_target(data)[i];
             part->row[k++] = data_row(data)[i];
         }
     return DP_OK;
@@ -82,9 +88,14 @@ static dp_status part_build(Part *part, const Data *data, DataPart which)
 
 static dp_status loop_build(Loop *loop)
 {
-    static const char *const losses[] = {"logloss"};
+    static const char *const shown[] = {"logloss", "rmse"};
     DP_TRY(train_options_check(loop->options));
-    DP_TRY(metric_parse(&loop->loss, losses[loop->options->loss]));
+    if ((loop->options->loss == TRAIN_SQUARED) != (data_kind(loop->data) == DATA_NUMBER))
+        return dp_fail(DP_ERR_CONFIG, "train-03", "train.loss: %s learns %s, and data.label is %s",
+                       train_loss_names[loop->options->loss],
+                       loop->options->loss == TRAIN_SQUARED ? "a number" : "labels of 1 and 0",
+                       data_kind(loop->data) == DATA_NUMBER ? "a number" : "of type label");
+    DP_TRY(metric_parse(&loop->loss, shown[loop->options->loss]));
     DP_TRY(metric_parse(&loop->stop, loop->options->stop_metric));
     DP_TRY(dp_new(&loop->score, (size_t)data_rows_n(loop->data)));
     DP_TRY(part_build(&loop->train, loop->data, DATA_TRAIN));
@@ -235,8 +246,12 @@ static void gather(const float *score, Part *part, bool *finite)
 
 static dp_status value_of(double *value, const Metric *metric, const Part *part, const Comm *comm)
 {
-    MetricRows rows = {
-        .score = part->score, .label = part->label, .row = part->row, .revenue = part->revenue, .n = part->n};
+    MetricRows rows = {.score = part->score,
+                       .label = part->label,
+                       .target = part->target,
+                       .row = part->row,
+                       .revenue = part->revenue,
+                       .n = part->n};
     return metric_value(value, metric, &rows, comm);
 }
 

@@ -9,9 +9,12 @@
 #include "model/model.h"
 #include "run/run.h"
 
+typedef enum TrainLoss { TRAIN_LOGLOSS, TRAIN_SQUARED } TrainLoss;
+extern const char *const train_loss_names[];
+
 /* Section "train". */
 typedef struct TrainOptions {
-    int loss;                /* what learning lowers, shown beside the stop metric: logloss */
+    int loss;                /* TrainLoss: what learning lowers, shown beside the stop metric (of numbers: rmse) */
     const char *stop_metric; /* stop.metric, on the valid rows */
     int64_t patience;        /* steps without a better one; 0: no early stop, all steps are kept */
     int64_t every;           /* steps between validations */
@@ -42,8 +45,8 @@ typedef struct TrainEnd {
     int64_t resumed_at; /* step of the checkpoint it went on from; 0: from the start */
 } TrainEnd;
 
-/* Local. Is stop.metric a metric, and is there a revenue column where it needs one? Fails CONFIG, for `dipper check`.
- */
+/* Local. Is stop.metric a metric that goes with the loss, and is there a revenue column where it needs one? Fails
+ * CONFIG, for `dipper check`. */
 dp_status train_options_check(const TrainOptions *options);
 
 /* Local. Bytes that learning from the data takes on this rank, beside what the process holds already, when nothing

@@ -48,7 +48,7 @@ static dp_status begin(TreesTraining *t, const Comm *comm)
     DP_TRY_ALL(comm, check_targets(t));
     bool some = find_mean(t, &mean, comm);
     for (int64_t i = 0; i < t->rows.n && some; i++)
-        if (trees_in_train(t, i))
+        if (trees_in_train(t, i) && trees_weight(t, i) > 0)
             most = fabs(t->rows.target[i] - mean) > most ? fabs(t->rows.target[i] - mean) : most;
     comm_max_f64(comm, &most, 1);
     for (int64_t i = 0; i < t->rows.n; i++)

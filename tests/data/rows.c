@@ -458,8 +458,14 @@ static void wrong_columns_are_named(void **state)
     o.columns = (CfgList){coins, 1};
     expect_fault(&o, &split, DP_ERR_CONFIG, "data-03", "'coins' is of type label");
     o = usual;
-    o.label = "value";
-    expect_fault(&o, &split, DP_ERR_CONFIG, "data-03", "'value' is of type number");
+    o.label = "importer";
+    expect_fault(&o, &split, DP_ERR_CONFIG, "data-03", "'importer' is of type category");
+    o = usual;
+    o.weight = "importer";
+    expect_fault(&o, &split, DP_ERR_CONFIG, "data-03", "data.weight: 'importer' is category");
+    o.weight = "masss";
+    expect_fault(&o, &split, DP_ERR_CONFIG, "data-02", "data.weight");
+    o = usual;
     /* The same label read as an input of another model: known only later. */
     o.label = "coins";
     o.columns = (CfgList){label, 2};
