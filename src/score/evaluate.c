@@ -1,6 +1,6 @@
 /* Figures of a model on a part of the data: one pass over the table's blocks, then metrics over all rows and by slice.
  */
-#include "score/score.h"
+#include "score/score_priv.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -297,8 +297,7 @@ dp_status score_evaluate_fits(const EvaluateOptions *options, const Data *data)
     return DP_OK;
 }
 
-/* The same on every rank. */
-static dp_status must_fit(const Model *model, const Data *data)
+dp_status score_must_fit(const Model *model, const Data *data)
 {
     if (model_kind(model) != data_kind(data))
         return dp_fail(DP_ERR_CONFIG, "score-11", "the model says %s, and data.label is %s",
@@ -314,7 +313,7 @@ dp_status score_evaluate(ScoreReport *report, const Model *model, Data *data, Da
     dp_status st = DP_OK;
     *report = (ScoreReport){0};
     DP_GO(score_evaluate_check(options));
-    DP_GO(must_fit(model, data));
+    DP_GO(score_must_fit(model, data));
     DP_GO_ALL(comm, judge_build(&judge, data, part));
     DP_GO(score_part(judge.score, &judge, model, data, comm));
     if (needs_revenue(options))
@@ -336,8 +335,8 @@ dp_status score_compare(ScoreReport *differences, const Model *model, const Mode
     dp_status st = DP_OK;
     *differences = (ScoreReport){0};
     DP_GO(score_evaluate_check(options));
-    DP_GO(must_fit(model, data));
-    DP_GO(must_fit(other, data));
+    DP_GO(score_must_fit(model, data));
+    DP_GO(score_must_fit(other, data));
     DP_GO_ALL(comm, judge_build(&judge, data, part));
     DP_GO_ALL(comm, dp_new(&theirs, (size_t)judge.n + 1)); /* not NULL without rows: NULL says "no other model" */
     DP_GO(score_part(judge.score, &judge, model, data, comm));

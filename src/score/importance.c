@@ -152,7 +152,8 @@ static dp_status mix(Permuting *p, const RawColumn *column, const Shuffle *shuff
 /* Collective. */
 static dp_status judge(double *value, Permuting *p, const int *column)
 {
-    MetricRows rows = {.score = p->score, .label = p->raw.label, .row = p->raw.row, .n = p->raw.n};
+    MetricRows rows = {
+        .score = p->score, .label = p->raw.label, .target = p->raw.target, .row = p->raw.row, .n = p->raw.n};
     DP_TRY_ALL(p->raw.comm, raw_score(&p->raw, column, &p->mixed, column ? 1 : 0, p->score));
     return metric_value(value, p->metric, &rows, p->raw.comm);
 }

@@ -1,5 +1,7 @@
 #include "score/raw.h"
 
+#include "score/score_priv.h"
+
 #include <string.h>
 
 #include "base/text.h"
@@ -19,6 +21,7 @@ void raw_close(RawRows *raw)
     data_encoder_free(&raw->encoder);
     dp_free(&raw->column);
     dp_free(&raw->label);
+    dp_free(&raw->target);
     dp_free(&raw->row);
     dp_free(&raw->x);
     dp_free(&raw->values);
@@ -88,6 +91,8 @@ static dp_status build(RawRows *raw, DataPart part, int64_t **at)
         raw->n += parts[i] == part;
     DP_TRY(dp_new(at, (size_t)raw->n));
     DP_TRY(dp_new(&raw->label, (size_t)raw->n));
+    if (data_target(raw->data))
+        DP_TRY(dp_new(&raw->target, (size_t)raw->n + 1)); /* not NULL without rows */
     DP_TRY(dp_new(&raw->row, (size_t)raw->n));
     DP_TRY(dp_new(&raw->column, (size_t)raw->columns));
     DP_TRY(dp_new(&raw->values, (size_t)raw->columns));
@@ -96,6 +101,8 @@ static dp_status build(RawRows *raw, DataPart part, int64_t **at)
         if (parts[i] == part) {
             (*at)[k] = i;
             raw->label[k] = data_label(raw->data)[i];
+            if (raw->target)
+                raw->target[k] = data_target(raw->data)[i];
             raw->row[k++] = data_row(raw->data)[i];
         }
     return DP_OK;
@@ -108,6 +115,7 @@ dp_status raw_open(RawRows *raw, const Model *model, Data *data, DataPart part, 
     int64_t *at = NULL;
     dp_status st = DP_OK;
     *raw = (RawRows){.model = model, .data = data, .comm = comm, .columns = inputs->n};
+    DP_GO(score_must_fit(model, data));
     DP_GO_ALL(comm, data_encoder_build(&raw->encoder, inputs, data_schema(data), &columns));
     DP_GO_ALL(comm, build(raw, part, &at));
     for (int c = 0; c < raw->columns; c++)

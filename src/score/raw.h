@@ -21,6 +21,7 @@ typedef struct RawRows {
     const Comm *comm;
     int64_t n; /* rows of the part on this rank */
     int8_t *label;
+    double *target; /* NULL: labels are 1 and 0 */
     uint64_t *row;
     RawColumn *column; /* [columns] as the model's inputs */
     int columns;

@@ -16,6 +16,11 @@
 /* SCORE_BINS_MAX: features of a model that is scored from bins. */
 enum { SCORE_TOP_REASONS = 5, SCORE_BINS_MAX = 1024 };
 
+/* ---- evaluate.c ---- */
+
+/* Local. Does the model say what the data's label is? Fails CONFIG, the same on every rank. */
+dp_status score_must_fit(const Model *model, const Data *data);
+
 /* ---- top.c ---- */
 
 /* One reason of a row: the input and what it adds to the margin. */
