@@ -74,7 +74,8 @@ dp_status trees_rows_take(TreesTraining *t)
     const TreesMatrix *m = t->matrix;
     const size_t n = (size_t)m->n, padded = n + TREE_PAD, outputs = (size_t)t->model.outputs;
     size_t bytes, at = 0;
-    DP_TRY(dp_bytes_of(&bytes, padded, (size_t)trees_training_row_bytes(t)));
+    /* the matrix has one of the two copies of bins */
+    DP_TRY(dp_bytes_of(&bytes, padded, (size_t)(trees_training_row_bytes(t) - m->features)));
     DP_TRY(dp_spill_open(&t->memory, bytes + 9 * 64, trees_matrix_in_files(m) ? m->limits.scratch : NULL));
     t->block = cut_off(t, &at, n * (size_t)m->features + TREE_PAD);
     t->margin = t->margins = cut_off(t, &at, n * outputs * sizeof *t->margins);

@@ -1,6 +1,8 @@
-/* RUN np=1,3 quick -- tables that are hardly tables: one class, labels that are none, columns that are empty, constant
- * or there twice, labels of noise, ranks without rows; and what a device says of itself. */
+/* RUN np=1,3,8 quick -- tables that are hardly tables: one class, labels that are none, columns that are empty,
+ * constant or there twice, labels of noise, ranks without rows; and what a device says of itself. */
 #include "check.h"
+
+#include <float.h>
 
 #include "table.h"
 
@@ -150,6 +152,36 @@ static void missing_alone_can_split(void **state)
     table_free(&table);
 }
 
+/* Missing and infinite values that only one rank has decide the same on all of them: the model of one rank. */
+static void odd_values_on_one_rank_only(void **state)
+{
+    (void)state;
+    enum { N = 1600 };
+    Table table;
+    Learning learning;
+    Comm *one = NULL, *all = comm;
+    dp_digest digest[3];
+    const int deals[] = {DEAL_BLOCKS, DEAL_ROUND, DEAL_ALL};
+    table_draw(&table, N, 8, 6);
+    for (int i = 0; i < N / 8; i++) { /* in blocks: those of the first rank, of up to 8 */
+        table.value[i] = NAN;
+        table.value[3 * N + i] = i & 1 ? INFINITY : -INFINITY;
+        table.value[6 * N + i] = i % 3 ? NAN : FLT_MAX;
+    }
+    assert_ok(comm_open_alone(&one, NULL));
+    for (int i = 0; i < 3; i++) {
+        comm = deals[i] == DEAL_ALL ? one : all;
+        learn(&learning, &table, &options, deals[i]);
+        digest[i] = model_digest(trees_training_model(learning.training));
+        learning_free(&learning);
+    }
+    comm = all;
+    comm_close(&one);
+    assert_true(dp_digest_same(&digest[0], &digest[1]));
+    assert_true(dp_digest_same(&digest[0], &digest[2]));
+    table_free(&table);
+}
+
 static void noise_is_no_trouble(void **state)
 {
     (void)state;
@@ -210,10 +242,10 @@ static void impossible_sizes_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_class_is_bad_data),        cmocka_unit_test(useless_columns_change_nothing),
-        cmocka_unit_test(nothing_to_split_by),          cmocka_unit_test(missing_alone_can_split),
-        cmocka_unit_test(noise_is_no_trouble),          cmocka_unit_test(devices_say_what_they_are),
-        cmocka_unit_test(impossible_sizes_are_refused),
+        cmocka_unit_test(one_class_is_bad_data),       cmocka_unit_test(useless_columns_change_nothing),
+        cmocka_unit_test(nothing_to_split_by),         cmocka_unit_test(missing_alone_can_split),
+        cmocka_unit_test(odd_values_on_one_rank_only), cmocka_unit_test(noise_is_no_trouble),
+        cmocka_unit_test(devices_say_what_they_are),   cmocka_unit_test(impossible_sizes_are_refused),
     };
     if (comm_open(&comm, NULL) != DP_OK)
         return 1;

@@ -2,7 +2,10 @@
  * prints one JSON line. Alone or under mpirun; compare.py runs it in turn with the peers.
  *
  *   growth=depth|leaf|symmetric leaves=31 trees=200 depth=6 rate=0.1 bins=256 levels=63 threads=1 rows=0 (all)
- * device=cpu sample=1.0 by=uniform|gradient margins=FILE (double margins of the test rows)
+ * device=cpu sample=1.0 by=uniform|gradient seed=7
+ *   memory=0 (MiB that learning may take on a rank, the rest in files beside DATA)
+ *   margins=FILE (double margins of the test rows, of the whole model) every=0 (and before it those after so many
+ * trees)
  *
  * Clocks: build_s is the setting of columns (exact borders, bins), each given as a float column in memory; train_s all
  * of the training, its preparation too, train_cpu_s its processor time over all ranks and threads. peak_mib: the sum
@@ -25,7 +28,9 @@ enum { NUMBERS = 20, CODES = 12, FEATURES = NUMBERS + CODES, GROUP = 4, CHUNK = 
 
 typedef struct Bench {
     const char *data, *device, *margins;
-    int threads;
+    int threads, every;
+    uint64_t seed;
+    TreesLimits limits;
     int64_t train_rows, test_rows, rows; /* rows: to learn from, of all ranks */
     TreesOptions options;
 } Bench;
@@ -95,7 +100,7 @@ static void read_columns(const Bench *bench, int first, int64_t from, int64_t n,
 
 static void read_options(Bench *bench, int argc, char **argv)
 {
-    *bench = (Bench){.data = argv[1], .device = "cpu", .threads = 1};
+    *bench = (Bench){.data = argv[1], .device = "cpu", .threads = 1, .seed = 7};
     bench->options = (TreesOptions){.trees = 200,
                                     .depth = 6,
                                     .leaves = 31,
@@ -136,6 +141,12 @@ static void read_options(Bench *bench, int argc, char **argv)
             bench->options.sample_by = strcmp(value, "gradient") == 0 ? TREES_SAMPLE_GRADIENT : TREES_SAMPLE_UNIFORM;
         else if (!strcmp(key, "threads"))
             bench->threads = atoi(value);
+        else if (!strcmp(key, "seed"))
+            bench->seed = (uint64_t)atoll(value);
+        else if (!strcmp(key, "memory"))
+            bench->limits = (TreesLimits){.memory = atoll(value) << 20, .scratch = bench->data};
+        else if (!strcmp(key, "every"))
+            bench->every = atoi(value);
         else if (!strcmp(key, "rows"))
             bench->rows = atoll(value);
         else if (!strcmp(key, "device"))
@@ -178,7 +189,6 @@ static void write_margins(const Bench *bench, const TreesModel *model, Device *d
     FILE *file = fopen(bench->margins, "wb");
     if (!file)
         stop(bench->margins);
-    MUST(trees_scorer_build(&scorer, model, device));
     MUST(dp_new(&columns, (size_t)n * GROUP));
     MUST(dp_new(&x, (size_t)n * FEATURES));
     MUST(dp_new(&margin, (size_t)n));
@@ -189,12 +199,20 @@ static void write_margins(const Bench *bench, const TreesModel *model, Device *d
             for (int64_t i = 0; i < n; i++)
                 x[i * FEATURES + f + j] = columns[j * n + i];
     }
-    trees_margins(scorer, x, n, FEATURES, margin);
-    for (int64_t i = 0; i < n; i++)
-        out[i] = (double)margin[i] * 0x1p-20;
-    if (fwrite(out, sizeof *out, (size_t)n, file) != (size_t)n || fclose(file) != 0)
+    for (int trees = bench->every > 0 ? bench->every : model->n_trees; trees <= model->n_trees;
+         trees += bench->every > 0 ? bench->every : 1) {
+        TreesModel part = *model; /* its first trees: the arrays are the model's */
+        part.n_trees = trees;
+        MUST(trees_scorer_build(&scorer, &part, device));
+        trees_margins(scorer, x, n, FEATURES, margin);
+        for (int64_t i = 0; i < n; i++)
+            out[i] = (double)margin[i] * 0x1p-20;
+        if (fwrite(out, sizeof *out, (size_t)n, file) != (size_t)n)
+            stop(bench->margins);
+        trees_scorer_free(&scorer);
+    }
+    if (fclose(file) != 0)
         stop(bench->margins);
-    trees_scorer_free(&scorer);
     dp_free(&columns);
     dp_free(&x);
     dp_free(&margin);
@@ -231,7 +249,7 @@ int main(int argc, char **argv)
     close(file);
     for (int64_t i = 0; i < n; i++)
         row[i] = (uint64_t)(from + i);
-    MUST(trees_matrix_build(&matrix, n, FEATURES, (int)bench.options.bins, device));
+    MUST(trees_matrix_build_within(&matrix, n, FEATURES, (int)bench.options.bins, device, &bench.limits));
     for (int f = 0; f < FEATURES; f += GROUP) {
         read_columns(&bench, f, from, n, columns);
         comm_wait_all(comm);
@@ -244,7 +262,7 @@ int main(int argc, char **argv)
     TreesRows rows = {.n = n, .label = label, .part = part, .row = row};
     cpu = processor_seconds(comm);
     start = dp_clock_seconds();
-    MUST(trees_training_begin(&training, matrix, &rows, &bench.options, 7, device, comm));
+    MUST(trees_training_begin(&training, matrix, &rows, &bench.options, bench.seed, device, comm));
     begun = dp_clock_seconds() - start;
     for (int64_t i = 0; i < bench.options.trees && grew; i++)
         MUST(trees_training_step(training, &grew, comm));
