@@ -216,6 +216,9 @@ void app_model_config_free(ModelConfig *config);
 dp_status app_open_model(App *app, Model **model, char *address, const Place *place, const char *wanted,
                          Device *device);
 
+/* Local. dipper model show --importance: what splitting by each input gained, from the provenance. */
+dp_status app_gains(App *app, const char *address, const json_t *provenance);
+
 /* Collective. dipper evaluate --importance, --dependence: prints, as JSON where that was asked for. */
 dp_status app_importance(App *app, const Model *model, const char *address, Data *data, const ModelConfig *config);
 dp_status app_dependence(App *app, const Model *model, const char *address, Data *data, const ModelConfig *config);

@@ -32,6 +32,7 @@ typedef struct Folding {
     Device *device;
     Run *run;
     Fold *fold; /* [n] */
+    const char *scratch;
     int n, metrics;
 } Folding;
 
@@ -65,6 +66,7 @@ static dp_status learn_fold(Folding *f, int k, Run *part, TrainOutcome *outcome)
     DP_GO(data_open(&data, f->table, &f->c->data, &split, &f->c->encode, (uint64_t)f->c->train.seed, f->c->threads,
                     f->comm));
     DP_GO_ALL(f->comm, model_build(&model, f->c->config, (uint64_t)f->c->train.seed, f->device));
+    model_limit(model, &(ModelLimits){.memory = f->c->job.memory, .scratch = f->scratch});
     DP_GO(train_run(&end, model, data, &f->c->train, part, f->comm));
     *outcome = end.outcome;
     if (end.outcome == TRAIN_DIVERGED)
@@ -242,7 +244,7 @@ static dp_status check(const Folding *f)
 
 dp_status app_folds(App *app, ModelConfig *config, const Place *place)
 {
-    Folding f = {.app = app, .comm = app->comm, .c = config, .n = (int)config->split.folds};
+    Folding f = {.app = app, .comm = app->comm, .c = config, .scratch = place->scratch, .n = (int)config->split.folds};
     dp_status st = DP_OK;
     DP_GO_ALL(f.comm, run_catch_signals()); /* unlike the figures of a model, this is worth going on with */
     DP_GO(check(&f));

@@ -35,5 +35,7 @@ const dp_help_row app_help[] = {
     {"app-17", "Two names in models.use mean the same version of a model.", "Leave one of them out."},
     {"app-18", "A config cannot be judged on folds like this.",
      "Folds need test rows: split.test as months, days or dates, or a split by shares; at most 32 metrics."},
+    {"app-19", "The model's file does not hold what its inputs gained in training.",
+     "Train it again, or ask for importance by permutation: dipper evaluate CONFIG MODEL --importance."},
     {NULL, NULL, NULL},
 };

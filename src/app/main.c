@@ -121,12 +121,13 @@ const Command app_commands[] = {
      .group = "things",
      .usage = "ls [NAME] | show MODEL | export MODEL | verify [NAME]",
      .about = "models: risk:15, risk for the newest",
-     .more = "show: what it was made from and what it is worth. export: the model as an ONNX file. verify: the audit "
+     .more = "show: what it was made from and what it is worth; with --importance what splitting by each input "
+             "gained in training. export: the model as an ONNX file. verify: the audit "
              "chain and the digest of each version.",
      .examples = {"dipper model show risk", "dipper model export risk --format onnx --out risk.onnx"},
      .verbs = {"ls", "show", "export", "verify"},
      .words = 2,
-     .flags = APP_JSON | APP_OUT | APP_FORMAT | APP_LIMIT,
+     .flags = APP_JSON | APP_OUT | APP_FORMAT | APP_LIMIT | APP_IMPORTANCE,
      .run = app_model},
     {.name = "doctor",
      .group = "help",

@@ -155,7 +155,9 @@ static dp_status show(App *app, const char *path, const char *address, Device *d
     if (!provenance)
         DP_GO(dp_fail(DP_ERR_DATA, "app-15", "the provenance of %s is not JSON: line %d: %s", address, error.line,
                       error.text));
-    if (app_given(app, APP_JSON))
+    if (app_given(app, APP_IMPORTANCE))
+        DP_GO(app_gains(app, address, provenance));
+    else if (app_given(app, APP_JSON))
         DP_GO(app_print_json(app, model_json(address, model, provenance)));
     else
         DP_GO(print_screen(app, address, model, provenance, stat(path, &facts) == 0 ? facts.st_size : 0));

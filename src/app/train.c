@@ -158,6 +158,21 @@ static json_t *leaks_json(const DataLeaks *leaks)
                      app_json_number(leaks->column_auc), "gives_away", leaks->gives_away);
 }
 
+/* {"hs6": 12.5, ...}: what splitting by each input gained. */
+static json_t *gains_json(const Model *model)
+{
+    const DataInputs *inputs = model_inputs(model);
+    double *gain = NULL;
+    json_t *object = NULL;
+    if (dp_new(&gain, (size_t)inputs->n) == DP_OK && model_gains(model, gain)) {
+        object = json_object();
+        for (int j = 0; j < inputs->n; j++)
+            json_object_set_new(object, inputs->input[j].name, app_json_number(gain[j]));
+    }
+    dp_free(&gain);
+    return object;
+}
+
 /* What is stored beside the payload: who made it, when, from what, and what it is worth. */
 static json_t *provenance_of(const Training *t)
 {
@@ -179,6 +194,9 @@ static json_t *provenance_of(const Training *t)
                                   (json_int_t)t->end.best_step, "stop", t->c.train.stop_metric, "valid",
                                   app_json_number(t->end.best), "seed", (json_int_t)t->c.train.seed));
     json_object_set_new(object, "test", app_report_json(&t->report));
+    json_t *gains = gains_json(t->model);
+    if (gains)
+        json_object_set_new(object, "gain", gains);
     if (*t->against)
         json_object_set_new(object, "against", json_string(t->against));
     return object;

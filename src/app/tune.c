@@ -58,7 +58,11 @@ static dp_status say_end(Tuning *t)
 
 static dp_status search(Tuning *t)
 {
-    TuneJob job = {.config = t->c.config, .table = t->table, .device = t->device, .threads = t->c.threads};
+    TuneJob job = {.config = t->c.config,
+                   .table = t->table,
+                   .device = t->device,
+                   .threads = t->c.threads,
+                   .limits = {.memory = t->c.job.memory, .scratch = t->place.scratch}};
     LakeFacts lake = lake_facts(t->table);
     DP_TRY(app_open_run(t->app, &t->run, &t->place, t->c.config, t->c.head.name, &lake.content));
     app_say_start(t->app, t->c.head.name, t->run, t->c.threads, device_describe(t->device), "");

@@ -76,6 +76,48 @@ done:
     return st;
 }
 
+/* ---- gain ---- */
+
+dp_status app_gains(App *app, const char *address, const json_t *provenance)
+{
+    json_t *gains = json_object_get(provenance, "gain"), *value;
+    ScoreImportance *row = NULL;
+    const char *name;
+    char bar[BAR + 1];
+    double sum = 0;
+    int n = 0;
+    dp_status st = DP_OK;
+    if (!json_is_object(gains))
+        return dp_fail(DP_ERR_NO_INPUT, "app-19",
+                       "%s does not say what its inputs gained: it was trained by an earlier release", address);
+    DP_GO(dp_new(&row, json_object_size(gains)));
+    json_object_foreach(gains, name, value)
+    {
+        snprintf(row[n].column, sizeof row[n].column, "%s", name);
+        sum += row[n++].drop = json_number_value(value);
+    }
+    if (n > 1)
+        qsort(row, (size_t)n, sizeof *row, by_drop);
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(list,
+                              json_pack("{s:s, s:o}", "column", row[i].column, "gain", app_json_number(row[i].drop)));
+    if (app_given(app, APP_JSON)) {
+        st = app_print_json(app, json_pack("{s:s, s:o}", "model", address, "columns", list));
+        goto done;
+    }
+    json_decref(list);
+    DP_GO(app_print(app, "%-24s %12s %10s\n", "column", "gain", "share"));
+    for (int i = 0; i < n; i++) {
+        print_bar(bar, row[i].drop, row[0].drop);
+        DP_GO(app_print(app, "%-24s %12.2f %8.1f %%   %s\n", row[i].column, row[i].drop,
+                        sum > 0 ? 100 * row[i].drop / sum : 0, bar));
+    }
+done:
+    dp_free(&row);
+    return st;
+}
+
 /* ---- dependence ---- */
 
 static dp_status print_curve(App *app, const ScoreDependence *d)

@@ -270,6 +270,11 @@ dp_status model_facts(ModelFacts *facts, const Model *model)
     return DP_OK;
 }
 
+bool model_gains(const Model *model, double *gain)
+{
+    return model->family->gains && model->family->gains(model->self, gain);
+}
+
 /* ---- files ---- */
 
 static dp_status check_provenance(const char *provenance)

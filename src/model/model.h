@@ -103,6 +103,10 @@ typedef struct ModelFacts {
 } ModelFacts;
 dp_status model_facts(ModelFacts *facts, const Model *model);
 
+/* Local. What splitting by each input gained while learning, the sum over all splits: gain [inputs]. false where it is
+ * not known: of a model from a file (its provenance holds it), or where the family has no such thing. */
+bool model_gains(const Model *model, double *gain);
+
 /* ---- files ---- */
 
 /* Local. The model file's bytes. provenance: a JSON object's text. */

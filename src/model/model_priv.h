@@ -102,6 +102,7 @@ typedef struct ModelFamily {
     void (*bin)(const void *self, int k, const float *value, int64_t n, uint8_t *bin);
     void (*predict_bins)(const void *self, const uint8_t *const *bin, int64_t n, float *score);
     void (*shape)(const void *self, char out[64]);
+    bool (*gains)(const void *self, double *gain); /* NULL: the family has none */
     /* Files. save borrows into the arrays; load takes its arrays out of them and knows how many inputs there are. */
     dp_status (*save)(const void *self, ModelArrays *arrays);
     dp_status (*load)(void **self, ModelArrays *arrays, int inputs, Device *device);

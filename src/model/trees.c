@@ -328,6 +328,11 @@ static dp_status family_explain(const void *self, const float *x, int64_t n, int
     return DP_OK;
 }
 
+static bool family_gains(const void *self, double *gain)
+{
+    return trees_model_gains(current(self), gain);
+}
+
 static void family_shape(const void *self, char out[64])
 {
     const TreesModel *m = current(self);
@@ -432,13 +437,29 @@ done:
     return st;
 }
 
+/* Beside what a file holds: what the splits gained. */
+static dp_status family_state_save(const void *self, ModelArrays *arrays)
+{
+    const TreesModel *m = current(self);
+    DP_TRY(model_put(m, arrays));
+    return model_arrays_put(arrays, "trees.node_gain", MODEL_F64, m->node_gain,
+                            m->n_trees ? m->node_at[m->n_trees] : 0);
+}
+
+static dp_status take_state(TreesModel *learned, ModelArrays *arrays)
+{
+    DP_TRY(model_take(learned, arrays, -1));
+    return model_arrays_take(arrays, "trees.node_gain", MODEL_F64, &learned->node_gain,
+                             learned->n_trees ? learned->node_at[learned->n_trees] : 0, NULL);
+}
+
 /* Margins are not part of the state: they are computed again from the bins, on any number of ranks. */
 static dp_status family_state_load(void *self, ModelArrays *arrays, const Comm *comm)
 {
     Trees *trees = self;
     TreesModel learned = {0};
     dp_status st = DP_OK;
-    DP_GO_ALL(comm, model_take(&learned, arrays, -1));
+    DP_GO_ALL(comm, take_state(&learned, arrays));
     DP_GO(trees_training_resume(trees->training, &learned, comm));
 done:
     trees_model_free(&learned);
@@ -465,7 +486,7 @@ const ModelFamily model_trees = {
     .steps_max = family_steps_max,
     .scores = family_scores,
     .cut = family_cut,
-    .state_save = family_save,
+    .state_save = family_state_save,
     .state_load = family_state_load,
     .finish = family_finish,
     .predict = family_predict,
@@ -475,6 +496,7 @@ const ModelFamily model_trees = {
     .bin = family_bin,
     .predict_bins = family_predict_bins,
     .shape = family_shape,
+    .gains = family_gains,
     .save = family_save,
     .load = family_load,
     .export_onnx = family_export_onnx,

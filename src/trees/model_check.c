@@ -17,6 +17,7 @@ void trees_model_free(TreesModel *model)
     dp_free(&model->node_feature);
     dp_free(&model->node_border);
     dp_free(&model->node_missing_right);
+    dp_free(&model->node_gain);
     dp_free(&model->leaf_at);
     dp_free(&model->leaf);
     dp_free(&model->cover);
@@ -52,6 +53,8 @@ dp_status trees_model_copy(TreesModel *to, const TreesModel *from)
     COPY(node_feature, nodes);
     COPY(node_border, nodes);
     COPY(node_missing_right, nodes);
+    if (from->node_gain)
+        COPY(node_gain, nodes);
     COPY(leaf, leaves);
     COPY(cover, leaves);
 done:
@@ -156,4 +159,14 @@ dp_status trees_model_check(const TreesModel *model)
     DP_TRY(check_borders(model));
     DP_TRY(check_trees(model));
     return DP_OK;
+}
+
+bool trees_model_gains(const TreesModel *model, double *gain)
+{
+    for (int32_t f = 0; f < model->n_features; f++)
+        gain[f] = 0;
+    for (int64_t i = 0; model->node_gain && model->n_trees > 0 && i < model->node_at[model->n_trees]; i++)
+        if (model->node_feature[i] >= 0)
+            gain[model->node_feature[i]] += model->node_gain[i];
+    return model->node_gain || model->n_trees == 0;
 }

@@ -262,6 +262,7 @@ static dp_status grow_model(TreesTraining *t)
         GROW(node_feature, t->nodes_room, room);
         GROW(node_border, t->nodes_room, room);
         GROW(node_missing_right, t->nodes_room, room);
+        GROW(node_gain, t->nodes_room, room);
         t->nodes_room = room;
     }
     if (leaves > t->leaves_room) {
@@ -272,6 +273,39 @@ static dp_status grow_model(TreesTraining *t)
     }
 #undef GROW
     return DP_OK;
+}
+
+/* The score of the rows in leaves first .. first + n - 1. */
+static double worth_of(const TreesTraining *t, int first, int n)
+{
+    int64_t g = 0, h = 0;
+    for (int i = first; i < first + n; i++) {
+        g += t->leaf_sum[3 * i];
+        h += t->leaf_sum[3 * i + 1];
+    }
+    return h + t->options.l2 > 0
+               ? tree_score(g, h, 1 / t->g_sum_scale, 1 / t->h_sum_scale, t->options.l1, t->options.l2)
+               : 0;
+}
+
+/* What the splits of the tree in the draft gained, from the exact sums of its leaves. */
+static void note_gains(TreesTraining *t, double *gain)
+{
+    int depth = t->draft.depth;
+    bool symmetric = t->model.growth == TREES_SYMMETRIC;
+    for (int level = 0; level < depth; level++) {
+        int leaves = 1 << (depth - level);
+        if (symmetric)
+            gain[level] = 0;
+        for (int k = 0; k < 1 << level; k++) {
+            double won = worth_of(t, k * leaves, leaves / 2) + worth_of(t, k * leaves + leaves / 2, leaves / 2) -
+                         worth_of(t, k * leaves, leaves);
+            if (symmetric)
+                gain[level] += won;
+            else
+                gain[(1 << level) - 1 + k] = t->draft.feature[(1 << level) - 1 + k] < 0 ? 0 : won;
+        }
+    }
 }
 
 static void add_tree(TreesTraining *t)
@@ -290,6 +324,7 @@ static void add_tree(TreesTraining *t)
         m->leaf[leaf + i] = t->leaf_value[i];
         m->cover[leaf + i] = t->leaf_sum[3 * i + 2];
     }
+    note_gains(t, m->node_gain + at);
     m->tree_depth[m->n_trees] = depth;
     m->node_at[m->n_trees] = at;
     m->leaf_at[m->n_trees] = leaf;
@@ -455,7 +490,10 @@ dp_status trees_training_resume(TreesTraining *t, const TreesModel *learned, con
     TreesModel own = {0};
     TreesStretch stretch = {0};
     DP_TRY_ALL(comm, check_learned(t, learned));
-    DP_TRY_ALL(comm, trees_model_copy(&own, learned));
+    dp_status copied = trees_model_copy(&own, learned);
+    if (copied == DP_OK && !own.node_gain && own.n_trees > 0)
+        copied = dp_new(&own.node_gain, (size_t)own.node_at[own.n_trees]);
+    DP_TRY_ALL(comm, copied);
     trees_model_free(&t->model);
     t->model = own;
     t->trees_room = own.n_trees;

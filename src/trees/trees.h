@@ -70,6 +70,9 @@ typedef struct TreesModel {
     int32_t *node_feature;
     int32_t *node_border; /* index into border[]; -1 with feature -1: split by missing alone is border_at[f] - 1 */
     uint8_t *node_missing_right;
+    double *node_gain; /* what each split gained in train: the score G^2 / (H + l2) (G less l1) of both sides less that
+                          of the node, over all nodes of the level in a symmetric tree; known while learning, NULL of a
+                          model from a file */
     /* Leaves of tree t: leaf[leaf_at[t] + index], index 0 .. 2^d - 1 with the bit of level 0 the highest (heap order).
      */
     int64_t *leaf_at; /* [n_trees + 1] */
@@ -84,6 +87,8 @@ typedef struct TreesModel {
 void trees_model_free(TreesModel *model);
 /* Local. An own copy; *to is overwritten, not freed. */
 dp_status trees_model_copy(TreesModel *to, const TreesModel *from);
+/* Local. What the splits by each feature gained together: gain [n_features]. false: it is not known. */
+bool trees_model_gains(const TreesModel *model, double *gain);
 /* Local. node_at and leaf_at (allocated here) from n_trees, tree_depth and growth, which must stand already. Fails DATA
  * on a depth outside 0 .. TREES_MAX_DEPTH. For models that come from files, which do not repeat what follows. */
 dp_status trees_model_lay_out(TreesModel *model);

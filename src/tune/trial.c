@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "score/score.h"
 #include "tune/tune_priv.h"
 
 typedef struct Sections {
@@ -9,19 +10,24 @@ typedef struct Sections {
     SplitOptions split;
     EncodeOptions encode;
     TrainOptions train;
+    EvaluateOptions evaluate;
 } Sections;
 
 static dp_status bind_sections(Sections *s, const Config *config)
 {
     static const CfgSection data = {.path = "data", .rows = data_rows}, split = {.path = "split", .rows = split_rows},
                             encode = {.path = "model.categories", .rows = encode_rows},
-                            train = {.path = "train", .rows = train_rows};
+                            train = {.path = "train", .rows = train_rows},
+                            evaluate = {.path = "evaluate", .rows = evaluate_rows};
     *s = (Sections){0};
     DP_TRY(config_must_be_good(config));
     DP_TRY(config_bind(config, &data, &s->data));
     DP_TRY(config_bind(config, &split, &s->split));
     DP_TRY(config_bind(config, &encode, &s->encode));
-    return config_bind(config, &train, &s->train);
+    DP_TRY(config_bind(config, &train, &s->train));
+    DP_TRY(config_bind(config, &evaluate, &s->evaluate));
+    s->train.revenue = s->evaluate.revenue;
+    return DP_OK;
 }
 
 void tune_bench_free(TuneBench *bench)
@@ -82,6 +88,7 @@ dp_status tune_try(TuneResult *result, TrainOutcome *outcome, TuneBench *bench, 
     DP_GO(st);
     sections.split.fold = unit->fold;
     DP_GO(need_data(bench, &sections, trial));
+    model_limit(model, &bench->job->limits);
     model_keep_ready(model, &bench->ready);
     sections.train.pause_at = steps_of(unit->share, model_steps_max(model), sections.train.every);
     DP_GO(train_run(&end, model, bench->data, &sections.train, part, comm));

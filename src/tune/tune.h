@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "device/device.h"
 #include "lake/lake.h"
+#include "model/model.h"
 #include "run/run.h"
 
 typedef enum TuneSearch { TUNE_RANDOM, TUNE_HALVING } TuneSearch;
@@ -39,6 +40,7 @@ typedef struct TuneJob {
     LakeTable *table;
     Device *device;
     int threads;
+    ModelLimits limits; /* of each rank */
     Run *run;
 } TuneJob;
 

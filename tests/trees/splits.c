@@ -98,6 +98,35 @@ static void check_node(const Brute *brute, int level, int place, int64_t node)
             }
 }
 
+static double worth(const Brute *brute, Sums sum)
+{
+    double g = shrunk(sum.g, brute->options->l1), h = sum.h + brute->options->l2;
+    return h > 0 ? g * g / h : 0;
+}
+
+/* What the split of the nodes first .. last of the level gained is what their rows say, learned from or not drawn. */
+static void check_gain(const Brute *brute, int64_t node, int first, int last)
+{
+    const TreesModel *m = brute->model;
+    int f = m->node_feature[node];
+    double gain = 0;
+    for (int place = first; place <= last && f >= 0; place++) {
+        Sums side[2] = {{0, 0}, {0, 0}};
+        for (int64_t i = 0; i < brute->table->n; i++) {
+            if (brute->table->part[i] != 0 || brute->leaf[i] != place)
+                continue;
+            Sums one = gradient(brute, i);
+            int b = bin_of(m, f, brute->table->value[f * brute->table->n + i]);
+            Sums *to = &side[side_of(b, m->node_border[node] - m->border_at[f] + 1, m->node_missing_right[node])];
+            to->g += one.g;
+            to->h += one.h;
+        }
+        Sums both = {side[0].g + side[1].g, side[0].h + side[1].h};
+        gain += worth(brute, side[0]) + worth(brute, side[1]) - worth(brute, both);
+    }
+    assert_true(fabs(m->node_gain[node] - gain) <= 1e-5 * (1 + fabs(gain)));
+}
+
 static int32_t next_place(const Brute *brute, int64_t i, int64_t node)
 {
     const TreesModel *m = brute->model;
@@ -141,6 +170,8 @@ static void check_tree(Brute *brute, int tree)
         int64_t first = m->node_at[tree] + (symmetric ? level : (1 << level) - 1);
         for (int place = 0; place < (symmetric ? 1 : 1 << level) && !sampled; place++)
             check_node(brute, level, place, first + place);
+        for (int place = 0; place < (symmetric ? 1 : 1 << level); place++)
+            check_gain(brute, first + place, symmetric ? 0 : place, symmetric ? (1 << level) - 1 : place);
         for (int64_t i = 0; i < brute->table->n; i++)
             brute->leaf[i] = next_place(brute, i, symmetric ? first : first + brute->leaf[i]);
     }

@@ -38,6 +38,10 @@ for m in json.load(open(sys.argv[1]))["metrics"]:
 PY
 folds 1 table >table 2>"$words" && grep -q '^AUC  *0\.[0-9]*  *0\.[0-9]*  *0\.[0-9]*  *0' table || wrong "no table"
 
+# ---- what inputs gained in training is told, and adds up to all of it ----
+"$DIPPER" model show plain --importance >table 2>"$words" && grep -q '^departure .*%' table || wrong "no gains of a model"
+fails 2 "$DIPPER" model show plain --dependence hs6
+
 # ---- by shares: each row is test once ----
 share=(split.train=60% split.valid=20% split.test=20%)
 folds 1 share "${share[@]}" --json >one.json 2>"$words" || wrong "by shares: failed"
