@@ -118,9 +118,14 @@ static dp_status print_screen(App *app, const char *address, const Model *model,
         DP_GO(print_leaks(app, leaks));
     if (*text_at(p, "against"))
         DP_GO(app_print(app, "against   %s\n", text_at(p, "against")));
-    DP_GO(app_print(app, "inputs    %d:", model_inputs(model)->n));
-    for (int j = 0; j < model_inputs(model)->n; j++)
-        DP_GO(app_print(app, " %s", model_inputs(model)->input[j].name));
+    const DataInputs *inputs = model_inputs(model);
+    DP_GO(app_print(app, "inputs    %d:", inputs->columns));
+    for (int j = 0; j < inputs->columns; j++)
+        DP_GO(app_print(app, " %s", inputs->input[j].name));
+    if (inputs->n > inputs->columns)
+        DP_GO(app_print(app, "\ncombined  %d:", inputs->n - inputs->columns));
+    for (int j = inputs->columns; j < inputs->n; j++)
+        DP_GO(app_print(app, "%s %s", j > inputs->columns ? "," : "", inputs->input[j].name));
     DP_GO(app_print(app, "\npayload   %s\n", payload));
 done:
     dp_buf_free(&figures);
@@ -135,7 +140,7 @@ static json_t *model_json(const char *address, const Model *model, json_t *prove
         return NULL;
     dp_digest_print(payload, &facts.payload);
     json_t *inputs = json_array();
-    for (int j = 0; j < model_inputs(model)->n; j++)
+    for (int j = 0; j < model_inputs(model)->columns; j++)
         json_array_append_new(inputs, json_pack("{s:s, s:s}", "name", model_inputs(model)->input[j].name, "type",
                                                 lake_type_name(model_inputs(model)->input[j].type)));
     return json_pack("{s:s, s:s, s:s, s:s, s:o, s:O}", "model", address, "family", facts.family, "shape", facts.shape,

@@ -71,7 +71,7 @@ static dp_status read_data(Training *t)
            100.0 * (double)facts.positives[2] / fmax(1, (double)facts.rows[2]));
     dp_count_print(rows[0], facts.left_out);
     dp_say(t->log, DP_INFO, "", "%d columns   %s rows left out (no label, outside the split, or not apart)",
-           data_features_n(t->data), rows[0]);
+           data_columns_n(t->data), rows[0]);
     DP_TRY(data_leaks(&t->leaks, t->data, t->comm));
     say_leaks(t);
     t->read_s = dp_clock_seconds() - start;

@@ -5,7 +5,7 @@
 #include "base/rng.h"
 #include "data_priv.h"
 
-enum { BLOCK = 65536, STREAM_ORDER = 0x07DE };
+enum { BLOCK = 65536 };
 
 dp_status data_scan(LakeScan **scan, Data *data, const int *columns, int n_columns, const Comm *comm)
 {
@@ -241,10 +241,11 @@ done:
 
 /* Local. Without times a row's place in the order is a number drawn by the seed; 33 bits, so that it sorts in three
  * passes (the few that draw the same do not see each other). */
-static void draw_order(int64_t *times, const Data *data)
+static void draw_order(int64_t *times, const Data *data, int draw)
 {
+    uint64_t stream = STREAM_ORDER + ((uint64_t)draw << 16);
     for (int64_t i = 0; i < data->rows.n; i++)
-        times[i] = (int64_t)(dp_random_u64(data->seed, STREAM_ORDER, data->rows.row[i]) >> 31);
+        times[i] = (int64_t)(dp_random_u64(data->seed, stream, data->rows.row[i]) >> 31);
 }
 
 /* Local. Packs what belongs to train rows to the front. */
@@ -262,55 +263,77 @@ static int64_t train_rows(uint32_t *rows, int64_t *times, int64_t *known, const 
     return n;
 }
 
-/* Collective. Once, with the first category. */
-static dp_status build_timeline(Data *data, const Comm *comm)
+bool data_by_time(const Data *data)
+{
+    return data->time >= 0 && data->encode.order == DATA_BY_TIME;
+}
+
+/* Collective. One order: by time, or a draw. */
+static dp_status build_timeline(Timeline *timeline, int draw, Data *data, const Comm *comm)
 {
     size_t n = (size_t)data->rows.n;
     int64_t *times = NULL, *known = NULL;
     uint32_t *rows = NULL;
-    Timeline *timeline = NULL;
-    bool knows = data->time >= 0 && data->known >= 0;
+    bool by_time = data_by_time(data), knows = by_time && data->known >= 0;
     dp_status st = DP_OK;
-    if ((st = dp_new(&times, n)) == DP_OK && (st = dp_new(&rows, n)) == DP_OK && (st = dp_new(&timeline, 1)) == DP_OK &&
-        knows)
+    if ((st = dp_new(&times, n)) == DP_OK && (st = dp_new(&rows, n)) == DP_OK && knows)
         st = dp_new(&known, n + 1); /* not NULL without rows: all ranks go the same way */
     DP_GO_ALL(comm, st);
-    if (data->time >= 0)
+    if (by_time)
         DP_GO(data_times(times, data, data->time, comm));
     else
-        draw_order(times, data);
+        draw_order(times, data, draw);
     if (knows)
         DP_GO(data_times(known, data, data->known, comm));
     DP_GO(timeline_build(timeline, rows, times, known, train_rows(rows, times, known, data), comm));
-    data->timeline = timeline;
-    timeline = NULL;
 done:
     dp_free(&times);
     dp_free(&known);
     dp_free(&rows);
-    dp_free(&timeline);
     return st;
 }
 
-static dp_status category_feature(Data *data, DataFeature *feature, float *values, const Comm *comm)
+/* Collective. Once, with the first category. */
+static dp_status build_timelines(Data *data, const Comm *comm)
 {
+    int orders = data_by_time(data) || data->encode.orders < 1 ? 1 : (int)data->encode.orders;
+    DP_TRY_ALL(comm, dp_new(&data->timeline, (size_t)orders));
+    for (; data->n_timelines < orders; data->n_timelines++)
+        DP_TRY(build_timeline(&data->timeline[data->n_timelines], data->n_timelines, data, comm));
+    return DP_OK;
+}
+
+static dp_status category_feature(Data *data, int j, float *values, const Comm *comm)
+{
+    DataFeature *feature = &data->features[j];
     Categories categories = {0};
+    TargetTable table = {0};
     TargetRows rows = {.n = data->rows.n, .part = data->rows.part, .label = data->rows.label};
+    TargetRule rule = {.prior_weight = data->encode.prior_weight};
     dp_status st = DP_OK;
     if (!data->timeline)
-        DP_GO(build_timeline(data, comm));
-    DP_GO(data_categories(&categories, data, feature->column, comm));
-    DP_GO(target_statistics(values, &feature->table, &categories, &rows, data->timeline, data->prior_weight, comm));
+        DP_GO(build_timelines(data, comm));
+    rule.timeline = data->timeline;
+    rule.n_timelines = data->n_timelines;
+    target_weights(rule.weight, feature->lately ? data->encode.half_life : 0);
+    if (feature->encode == DATA_TARGET)
+        DP_GO(data_categories(&categories, data, feature->column, comm));
+    else
+        DP_GO(data_combine(&categories, data, feature, comm));
+    DP_GO(target_statistics(values, &table, &categories, &rows, &rule, comm));
+    categories_free(&categories);
+    DP_GO(inputs_freeze(&data->inputs.input[j], &table, &rule, comm));
     feature->read = true;
 done:
     categories_free(&categories);
+    target_table_free(&table);
     return st;
 }
 
 dp_status data_feature(Data *data, int j, float *values, const Comm *comm)
 {
     DataFeature *feature = &data->features[j];
-    if (feature->encode == DATA_TARGET)
-        return category_feature(data, feature, values, comm);
+    if (feature->encode != DATA_PLAIN)
+        return category_feature(data, j, values, comm);
     return take_column((Taken){.floats = values}, data, feature->column, comm);
 }

@@ -79,6 +79,7 @@ static dp_status find_inputs(Data *data, const DataOptions *options)
         f->encode = is_number(data->schema->columns[f->column].type) ? DATA_PLAIN : DATA_TARGET;
         data->n_features++;
     }
+    data->n_columns = data->n_features;
     return DP_OK;
 }
 
@@ -111,6 +112,9 @@ static dp_status check_options(Data *data, const DataOptions *options, const Spl
     data->kind = type == LAKE_LABEL ? DATA_FLAG : DATA_NUMBER;
     DP_TRY(find_weight(data, options));
     DP_TRY(find_inputs(data, options));
+    if (data->encode.half_life > 0 && data->encode.half_life < 0.05)
+        return dp_fail(DP_ERR_CONFIG, "data-16", "model.categories.half_life: %g %% is too short; 5%% .. 100%%, or 0",
+                       100 * data->encode.half_life);
     DP_TRY(split_check(split, data->schema));
     if (split->column) {
         DP_TRY(data_find_column(part_column, data, "split.column", split->column));
@@ -486,7 +490,7 @@ dp_status data_open(Data **data, LakeTable *table, const DataOptions *data_optio
                     .as_of = data_options->as_of,
                     .threads = threads,
                     .seed = seed,
-                    .prior_weight = encode->prior_weight};
+                    .encode = *encode};
     DP_GO_ALL(comm, check_options(*data, data_options, split, &part_column));
     DP_GO(open_rows(*data, split, part_column, comm));
 done:
@@ -499,10 +503,9 @@ void data_close(Data **data)
 {
     Data *d = *data;
     if (d) {
-        for (int j = 0; j < d->n_features; j++)
-            target_table_free(&d->features[j].table);
-        if (d->timeline)
-            timeline_free(d->timeline);
+        data_inputs_free(&d->inputs);
+        for (int t = 0; d->timeline && t < d->n_timelines; t++)
+            timeline_free(&d->timeline[t]);
         dp_free(&d->timeline);
         dp_free(&d->features);
         dp_free(&d->apart);
@@ -566,16 +569,6 @@ const uint64_t *data_row(const Data *data)
 const int64_t *data_row_number(const Data *data)
 {
     return data->rows.number;
-}
-
-int data_features_n(const Data *data)
-{
-    return data->n_features;
-}
-
-const char *data_feature_name(const Data *data, int j)
-{
-    return data->schema->columns[data->features[j].column].name;
 }
 
 const LakeSchema *data_schema(const Data *data)

@@ -47,42 +47,57 @@ typedef struct SplitOptions {
     int64_t fold;
 } SplitOptions;
 /* Section "model.categories". */
+typedef enum DataOrder { DATA_BY_TIME, DATA_DRAWN } DataOrder;
 typedef struct EncodeOptions {
     double prior_weight; /* of the base rate in a target statistic */
+    int order;           /* DataOrder: which rows come before a row; a table without time is always drawn */
+    int64_t orders;      /* draws whose statistics are averaged; 0 is 1 */
+    double half_life;    /* of a label in the second statistic of each category, as a share of train's time; 0: none */
+    int64_t pairs;       /* combinations of categories, at most */
+    int64_t parts;       /* columns that one may have, 2 or 3 */
+    int64_t memory;      /* bytes of all combinations' tables in the model */
 } EncodeOptions;
 extern const CfgRow data_rows[], split_rows[], encode_rows[];
 
 /* ---- the input contract: what a model wants of a table, and how it turns it into floats ---- */
 
-/* How one input column becomes one feature. */
+/* What one feature is made of. */
 typedef enum DataEncode {
-    DATA_PLAIN, /* the number, as float (round to nearest); missing = NaN */
-    DATA_TARGET /* a category's target statistic (hits + prior_weight * base) / (count + prior_weight), as float; base:
-                   (all hits + 0.5) / (all rows + 1) of train */
+    DATA_PLAIN,   /* the number, as float (round to nearest); missing = NaN */
+    DATA_TARGET,  /* a category's target statistic (hits + prior_weight * base) / (count + prior_weight), as float;
+                     base: (all hits + 0.5) / (all rows + 1) of train */
+    DATA_COMBINED /* the same of a combination of one to three categories, whose labels may count by their age */
 } DataEncode;
+enum { DATA_PARTS = 3 };
 
 typedef struct DataInput {
-    char *name;
+    char *name; /* of the column; of a combination: "origin x hs6", "importer lately" */
     LakeType type;
     char *unit; /* NULL */
     DataEncode encode;
     /* DATA_TARGET: the frozen statistics of all train rows, sorted by bytes of the category's text. */
-    int64_t n;        /* categories */
+    int64_t n;        /* categories, or combinations */
     int64_t *text_at; /* [n + 1] into text */
     char *text;
     float *value; /* [n] */
     float missing, unseen;
+    /* DATA_COMBINED: the same of combinations, keys ascending. A row's key is ((c0 * (n1 + 1)) + c1) * (n2 + 1) + c2:
+     * cj its category's place in the table of input part[j], nj for a missing one. Where a part is unseen, so is the
+     * row; missing is not used. */
+    int parts, part[DATA_PARTS];
+    uint64_t *key; /* [n] */
 } DataInput;
 typedef struct DataInputs {
     DataInput *input; /* feature j comes from input j */
     int n;
+    int columns; /* the first so many are columns of the table, the others combinations of them */
 } DataInputs;
 void data_inputs_free(DataInputs *inputs);
 
 /* Turns blocks of a scan into rows of floats; keeps a remap table a dictionary. */
 typedef struct DataEncoder DataEncoder;
 /* Local. Fails DATA naming every column that the table lacks or has with another type or unit. *columns (borrowed,
- * [inputs->n]): what to ask the scan for, in this order. */
+ * [inputs->columns]): what to ask the scan for, in this order. */
 dp_status data_encoder_build(DataEncoder **encoder, const DataInputs *inputs, const LakeSchema *schema,
                              const int **columns);
 void data_encoder_free(DataEncoder **encoder);
@@ -118,8 +133,14 @@ const double *data_target(const Data *data);      /* the numbers; NULL where lab
 const double *data_weight(const Data *data);      /* finite, 0 or more; NULL: all 1 */
 const uint64_t *data_row(const Data *data);       /* identity: hash of the id, or the row number */
 const int64_t *data_row_number(const Data *data); /* in the table: for joins with a scan */
+int data_columns_n(const Data *data);             /* inputs that are columns */
+
+/* Collective, before the first feature; a second call does nothing. Decides which combinations become features (section
+ * "model.categories"): greedily those that explain most of what single categories leave unexplained in train. */
+dp_status data_plan(Data *data, const Comm *comm);
+/* Local. Columns first, then combinations: these, and names (borrowed), after the plan. */
 int data_features_n(const Data *data);
-const char *data_feature_name(const Data *data, int j); /* borrowed */
+const char *data_feature_name(const Data *data, int j);
 
 /* Collective. A scan of the data's own table, with the as-of, threads and shares it was opened with: every row of
  * data_row_number comes in one of this rank's blocks, in that order. columns: positions in the schema. For models that
@@ -128,13 +149,14 @@ dp_status data_scan(LakeScan **scan, Data *data, const int *columns, int n_colum
 /* Local. Schema of that table. */
 const LakeSchema *data_schema(const Data *data);
 
-/* Collective. Feature j of this rank's rows: values [data_rows_n]. Categories: train rows see only the labels of train
+/* Collective. Feature j of this rank's rows: values [data_rows_n]; combinations after the columns they are made of.
+ * Categories: train rows see only the labels of train
  * rows strictly before them in time, and known before it where the label has a known_at (without a time column: before
  * them in a seeded order); valid and test rows see the frozen table. Routed over ranks by hash of the category, never
  * gathered. */
 dp_status data_feature(Data *data, int j, float *values, const Comm *comm);
-/* Collective, after all features were read. The contract with its frozen tables, complete on every rank. */
-dp_status data_inputs(DataInputs *inputs, Data *data, const Comm *comm);
+/* Local, after all features were read. The contract with its frozen tables, complete on every rank. */
+dp_status data_inputs(DataInputs *inputs, const Data *data);
 
 /* Collective. A column of this rank's rows as text codes for slices (*names: zero-terminated texts one after the other,
  * sorted, the same on every rank, "" = missing; *code [rows], free with dp_free), or as doubles (revenue; missing =

@@ -1,6 +1,7 @@
 /* data_priv.h -- what the files of the data room share. Files in reading order: data.c (open, features), split.c
  * (parts), tuples.c (values and tuples as hashes), category.c (a category column of this rank), timeline.c and target.c
- * (ordered target statistics), inputs.c and encode.c (the contract and its use), leaks.c. */
+ * (ordered target statistics), choose.c and combine.c (combinations of categories), inputs.c and encode.c (the contract
+ * and its use), leaks.c. */
 #ifndef DIPPER_DATA_PRIV_H
 #define DIPPER_DATA_PRIV_H
 
@@ -48,6 +49,8 @@ static inline dp_status keymap_put(KeyMap *map, uint64_t key, uint32_t *number)
     return DP_OK;
 }
 void keymap_free(KeyMap *map);
+/* Local. Gives back what looking needs: from here on only keys and n stand. */
+void keymap_settle(KeyMap *map);
 
 /* Which of `ranks` owns a hash: ranges of equal width. */
 static inline int owner_of_hash(uint64_t hash, int ranks)
@@ -161,10 +164,12 @@ typedef struct TimeList {
     uint32_t *row; /* [deal.n] own rows in the order they are sent */
     uint32_t *at;  /* [deal.n_got] the k-th in time is what came at[k]; NULL: as it came */
 } TimeList;
+enum { TIMELINE_AGES = 128 };
 typedef struct Timeline {
     TimeList asked, given; /* given is empty, and asked stands for both, where labels are known with their row */
     bool one_list;
-    uint32_t *upto;      /* [asked.n_got] k-th row in time sees the first upto[k] labels of this stretch */
+    uint8_t *asked_age, *given_age; /* [asked.n_got], [given.n_got] when: 0 .. TIMELINE_AGES - 1 from first to last */
+    uint32_t *upto;                 /* [asked.n_got] k-th row in time sees the first upto[k] labels of this stretch */
     int64_t first_asked; /* so many rows have the very time at which the stretch begins: they see nothing of it, nor
                             what other ranks hold of that time */
     int64_t tail_given;  /* labels at the end that have the very time at which the next stretch begins */
@@ -198,23 +203,41 @@ typedef struct TargetRows {
     const int8_t *label;
 } TargetRows;
 
-/* The one formula. The base rate leans on half a hit in one row, so that it stands before the first row too. */
-static inline float target_value(Count category, Count all, double prior_weight)
+/* How labels count and in which orders. */
+typedef struct TargetRule {
+    double prior_weight;
+    int64_t weight[TIMELINE_AGES]; /* of a label given at that age; all 1, or growing */
+    const Timeline *timeline;      /* [n_timelines] the statistics of several orders are averaged */
+    int n_timelines;
+} TargetRule;
+/* Local. half_life: the share of train's time in which a label comes to count half; 0: all count 1. */
+void target_weights(int64_t weight[TIMELINE_AGES], double half_life);
+
+/* The one formula. The base rate leans on half a hit in one row, so that it stands before the first row too. unit: what
+ * a label given now would count. */
+static inline float target_value(Count category, Count all, double prior_weight, int64_t unit)
 {
-    double base = ((double)all.hits + 0.5) / ((double)all.n + 1);
-    return (float)(((double)category.hits + prior_weight * base) / ((double)category.n + prior_weight));
+    double base = ((double)all.hits + 0.5 * (double)unit) / ((double)all.n + (double)unit);
+    double prior = prior_weight * (double)unit;
+    return (float)(((double)category.hits + prior * base) / ((double)category.n + prior));
+}
+/* What rows after train get. */
+static inline float target_frozen(Count category, Count all, const TargetRule *rule)
+{
+    return target_value(category, all, rule->prior_weight, rule->weight[TIMELINE_AGES - 1]);
 }
 /* Collective. values [rows->n] and the frozen table of one category column. */
 dp_status target_statistics(float *values, TargetTable *table, const Categories *categories, const TargetRows *rows,
-                            const Timeline *timeline, double prior_weight, const Comm *comm);
+                            const TargetRule *rule, const Comm *comm);
 
 /* ---- the data itself ---- */
 
 typedef struct DataFeature {
-    int column; /* in the schema */
+    int column; /* in the schema; -1: a combination */
     DataEncode encode;
-    bool read;         /* a target statistic has its table */
-    TargetTable table; /* DATA_TARGET */
+    int parts, part[DATA_PARTS]; /* features it is made of */
+    bool lately;                 /* labels count by their age */
+    bool read;                   /* its frozen table stands in the contract */
 } DataFeature;
 
 struct Data {
@@ -224,7 +247,7 @@ struct Data {
     int64_t as_of;
     int threads;
     uint64_t seed;
-    double prior_weight;
+    EncodeOptions encode;
     DataKind kind;
     const char *weight;         /* column; NULL */
     int label, time, id, known; /* columns, -1: none; known: when the label became known */
@@ -232,9 +255,34 @@ struct Data {
     DataRows rows; /* time and tuple are gone once the parts are decided */
     DataFacts facts;
     DataFeature *features;
-    int n_features;
-    Timeline *timeline; /* built with the first category */
+    int n_features, n_columns;
+    DataInputs inputs;  /* the contract as far as features were read */
+    Timeline *timeline; /* [n_timelines] built with the first category */
+    int n_timelines;
 };
+/* Of the seed: orders other than time (+ the draw's number << 16), rows that combinations are chosen by. */
+enum { STREAM_ORDER = 0x07DE, STREAM_CHOOSE = 0x07DF };
+
+/* ---- inputs.c: the contract, filled as features are read ---- */
+
+/* Local. Names, types and units of all features that the plan has. */
+dp_status inputs_start(DataInputs *inputs, const Data *data);
+/* Collective. Freezes the statistics of one feature: all ranks' categories on every rank. */
+dp_status inputs_freeze(DataInput *in, const TargetTable *table, const TargetRule *rule, const Comm *comm);
+/* Local. Place of a text in the table of a category: in->n where it is empty (missing), -1 unseen. */
+int64_t inputs_find(const DataInput *in, const char *text, size_t size);
+
+/* ---- combine.c ---- */
+
+/* Collective. The combination's category of each of this rank's rows; a category's text is its key's 8 bytes. */
+dp_status data_combine(Categories *combined, Data *data, const DataFeature *feature, const Comm *comm);
+
+/* ---- choose.c ---- */
+
+/* Collective. Adds the combinations worth their memory to the features. */
+dp_status data_choose(Data *data, const Comm *comm);
+/* Local. */
+dp_status data_add_feature(Data *data, const DataFeature *feature);
 
 /* Local. A column that `key` of the config names; CONFIG with the nearest name where there is none. */
 dp_status data_find_column(int *column, const Data *data, const char *key, const char *name);
@@ -258,5 +306,7 @@ void visit_close(Visit *visit);
 /* Collective. */
 dp_status data_categories(Categories *categories, Data *data, int column, const Comm *comm);
 dp_status data_times(int64_t *times, Data *data, int column, const Comm *comm);
+/* Local. Are statistics ordered by time, not by draws? */
+bool data_by_time(const Data *data);
 
 #endif

@@ -8,14 +8,20 @@
 /* Rows are made in tiles whose floats stay in the first-level cache while each column is written into them. */
 enum { TILE = 128 };
 
-/* The contract's texts, to be found by text; and the last dictionary's codes as statistics. */
+/* The contract's texts, to be found by text, or its keys; and the last dictionary's codes as places in the table. */
 typedef struct Lookup {
     uint32_t *slots; /* [mask + 1] category + 1, 0 = free */
     uint64_t mask;
-    float *of_code; /* [room] */
+    uint32_t *place; /* [room] by code: in->n missing, UNSEEN */
+    float *of_code;  /* [room] its statistic */
     uint32_t room;
     int64_t serial;
+    /* Combinations: every key's statistic where there are few enough, else slots. */
+    float *dense;               /* [keys of the parts] or NULL */
+    uint64_t steps[DATA_PARTS]; /* what a part's place counts in the key */
 } Lookup;
+enum { DENSE_MAX = 1 << 22 };
+#define UNSEEN UINT32_MAX
 
 struct DataEncoder {
     const DataInputs *inputs;
@@ -38,7 +44,7 @@ static dp_status find_columns(int *columns, const DataInputs *inputs, const Lake
 {
     dp_buf wrong = {.max = 1500};
     int n_wrong = 0;
-    for (int j = 0; j < inputs->n; j++) {
+    for (int j = 0; j < inputs->columns; j++) {
         const DataInput *in = &inputs->input[j];
         const LakeColumn *c = NULL;
         char what[256] = "";
@@ -68,8 +74,14 @@ static uint64_t hash_text(const char *text, size_t size)
     return dp_hash64(text, size, 0);
 }
 
-/* Local. */
-static dp_status build_lookup(Lookup *lookup, const DataInput *in)
+static uint64_t hash_key(uint64_t key)
+{
+    key *= UINT64_C(0x9E3779B97F4A7C15);
+    return key ^ key >> 29;
+}
+
+/* Local. Slots for the table's n entries, at most half full. */
+static dp_status build_slots(Lookup *lookup, const DataInput *in)
 {
     uint64_t room = 16;
     if (in->n >= UINT32_MAX)
@@ -79,14 +91,41 @@ static dp_status build_lookup(Lookup *lookup, const DataInput *in)
         room *= 2;
     DP_TRY(dp_new(&lookup->slots, room));
     lookup->mask = room - 1;
-    lookup->serial = INT64_MIN;
     for (int64_t i = 0; i < in->n; i++) {
-        uint64_t s = hash_text(in->text + in->text_at[i], (size_t)(in->text_at[i + 1] - in->text_at[i])) & lookup->mask;
+        uint64_t s = (in->key ? hash_key(in->key[i])
+                              : hash_text(in->text + in->text_at[i], (size_t)(in->text_at[i + 1] - in->text_at[i]))) &
+                     lookup->mask;
         while (lookup->slots[s] != 0)
             s = (s + 1) & lookup->mask;
         lookup->slots[s] = (uint32_t)i + 1;
     }
     return DP_OK;
+}
+
+/* Local. */
+static dp_status build_combined(Lookup *lookup, const DataInput *in, const DataInputs *inputs)
+{
+    uint64_t keys = 1;
+    for (int p = in->parts - 1; p >= 0; p--) {
+        lookup->steps[p] = keys;
+        keys *= (uint64_t)inputs->input[in->part[p]].n + 1; /* fits: the contract was checked */
+    }
+    if (keys > DENSE_MAX)
+        return build_slots(lookup, in);
+    DP_TRY(dp_new(&lookup->dense, (size_t)keys));
+    for (uint64_t k = 0; k < keys; k++)
+        lookup->dense[k] = in->unseen;
+    for (int64_t i = 0; i < in->n; i++)
+        lookup->dense[in->key[i]] = in->value[i];
+    return DP_OK;
+}
+
+static dp_status build_lookup(Lookup *lookup, const DataInput *in, const DataInputs *inputs)
+{
+    lookup->serial = INT64_MIN;
+    if (in->encode == DATA_TARGET)
+        return build_slots(lookup, in);
+    return in->encode == DATA_COMBINED ? build_combined(lookup, in, inputs) : DP_OK;
 }
 
 dp_status data_encoder_build(DataEncoder **encoder, const DataInputs *inputs, const LakeSchema *schema,
@@ -96,12 +135,11 @@ dp_status data_encoder_build(DataEncoder **encoder, const DataInputs *inputs, co
     dp_status st = DP_OK;
     DP_TRY(dp_new(&e, 1));
     e->inputs = inputs;
-    DP_GO(dp_new(&e->columns, (size_t)inputs->n));
+    DP_GO(dp_new(&e->columns, (size_t)inputs->columns));
     DP_GO(dp_new(&e->lookup, (size_t)inputs->n));
     DP_GO(find_columns(e->columns, inputs, schema));
     for (int j = 0; j < inputs->n; j++)
-        if (inputs->input[j].encode == DATA_TARGET)
-            DP_GO(build_lookup(&e->lookup[j], &inputs->input[j]));
+        DP_GO(build_lookup(&e->lookup[j], &inputs->input[j], inputs));
     *columns = e->columns;
 done:
     if (st != DP_OK)
@@ -116,6 +154,8 @@ void data_encoder_free(DataEncoder **encoder)
     for (int j = 0; e && e->lookup && j < e->inputs->n; j++) {
         dp_free(&e->lookup[j].slots);
         dp_free(&e->lookup[j].of_code);
+        dp_free(&e->lookup[j].place);
+        dp_free(&e->lookup[j].dense);
     }
     if (e) {
         dp_free(&e->lookup);
@@ -124,28 +164,41 @@ void data_encoder_free(DataEncoder **encoder)
     dp_free(encoder);
 }
 
-static float find_text(const Lookup *lookup, const DataInput *in, const char *text, size_t size)
+static uint32_t find_text(const Lookup *lookup, const DataInput *in, const char *text, size_t size)
 {
     for (uint64_t s = hash_text(text, size) & lookup->mask; lookup->slots[s] != 0; s = (s + 1) & lookup->mask) {
-        int64_t i = (int64_t)lookup->slots[s] - 1;
+        uint32_t i = lookup->slots[s] - 1;
         if ((size_t)(in->text_at[i + 1] - in->text_at[i]) == size && memcmp(in->text + in->text_at[i], text, size) == 0)
-            return in->value[i];
+            return i;
     }
+    return UNSEEN;
+}
+
+static float find_key(const Lookup *lookup, const DataInput *in, uint64_t key)
+{
+    if (lookup->dense)
+        return lookup->dense[key];
+    for (uint64_t s = hash_key(key) & lookup->mask; lookup->slots[s] != 0; s = (s + 1) & lookup->mask)
+        if (in->key[lookup->slots[s] - 1] == key)
+            return in->value[lookup->slots[s] - 1];
     return in->unseen;
 }
 
-/* Local. The statistics of a new dictionary's codes; a dictionary comes with many blocks. */
+/* Local. The places and statistics of a new dictionary's codes; a dictionary comes with many blocks. */
 static dp_status look_up(Lookup *lookup, const DataInput *in, const LakeDict *dict)
 {
     if (lookup->of_code && lookup->serial == dict->serial)
         return DP_OK;
     if (dict->n > lookup->room) {
         DP_TRY(dp_resize(&lookup->of_code, lookup->room, dict->n));
+        DP_TRY(dp_resize(&lookup->place, lookup->room, dict->n));
         lookup->room = dict->n;
     }
     for (uint32_t c = 0; c < dict->n; c++) {
         size_t size = dict->offset[c + 1] - dict->offset[c];
-        lookup->of_code[c] = size == 0 ? in->missing : find_text(lookup, in, dict->bytes + dict->offset[c], size);
+        uint32_t place = size == 0 ? (uint32_t)in->n : find_text(lookup, in, dict->bytes + dict->offset[c], size);
+        lookup->place[c] = place;
+        lookup->of_code[c] = size == 0 ? in->missing : place == UNSEEN ? in->unseen : in->value[place];
     }
     lookup->serial = dict->serial;
     return DP_OK;
@@ -165,16 +218,39 @@ static void write_column(float *x, int64_t stride, const LakeValues *v, const Lo
             x[i * stride] = lookup->of_code[v->code[first + i]];
 }
 
+/* Local. One combination into a tile of rows: keys first, then the look, whose cache misses then overlap. */
+static void write_combined(float *x, int64_t stride, const DataEncoder *e, int j, const LakeValues *values,
+                           int32_t first, int32_t n)
+{
+    const DataInput *in = &e->inputs->input[j];
+    const Lookup *lookup = &e->lookup[j];
+    uint64_t key[TILE] = {0};
+    bool unseen[TILE] = {false};
+    for (int p = 0; p < in->parts; p++) {
+        const uint32_t *place = e->lookup[in->part[p]].place, *code = values[in->part[p]].code + first;
+        uint64_t step = lookup->steps[p];
+        for (int32_t i = 0; i < n; i++) {
+            uint32_t at = place[code[i]];
+            unseen[i] |= at == UNSEEN;
+            key[i] += at * step;
+        }
+    }
+    for (int32_t i = 0; i < n; i++)
+        x[i * stride] = unseen[i] ? in->unseen : find_key(lookup, in, key[i]);
+}
+
 dp_status data_encode(DataEncoder *encoder, const LakeValues *values, int32_t rows, float *x, int64_t stride)
 {
     const DataInputs *inputs = encoder->inputs;
-    for (int j = 0; j < inputs->n; j++)
+    for (int j = 0; j < inputs->columns; j++)
         if (inputs->input[j].encode == DATA_TARGET)
             DP_TRY(look_up(&encoder->lookup[j], &inputs->input[j], values[j].dict));
     for (int32_t first = 0; first < rows; first += TILE) {
         int32_t n = rows - first < TILE ? rows - first : TILE;
-        for (int j = 0; j < inputs->n; j++)
+        for (int j = 0; j < inputs->columns; j++)
             write_column(x + first * stride + j, stride, &values[j], &encoder->lookup[j], first, n);
+        for (int j = inputs->columns; j < inputs->n; j++)
+            write_combined(x + first * stride + j, stride, encoder, j, values, first, n);
     }
     return DP_OK;
 }

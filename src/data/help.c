@@ -26,5 +26,7 @@ const dp_help_row data_help[] = {
     {"data-15", "A label or a weight of a row to learn from is infinite, or a weight is missing or negative.",
      "Look at the row in the table; give the column a `range` in the table's config, so that ingest puts such rows "
      "aside. A row of weight 0 teaches nothing."},
+    {"data-16", "Hit rates that follow what changes would look at too short a time.",
+     "Give model.categories.half_life a share of train's time from 5% on, or 0 for none."},
     {NULL, NULL, NULL},
 };

@@ -1,8 +1,18 @@
 /* inputs.c -- the input contract: what is frozen of the categories, brought together over ranks. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "data_priv.h"
+
+static void free_table(DataInput *in)
+{
+    dp_free(&in->text_at);
+    dp_free(&in->text);
+    dp_free(&in->value);
+    dp_free(&in->key);
+    in->n = 0;
+}
 
 void data_inputs_free(DataInputs *inputs)
 {
@@ -10,12 +20,10 @@ void data_inputs_free(DataInputs *inputs)
         DataInput *in = &inputs->input[j];
         dp_free(&in->name);
         dp_free(&in->unit);
-        dp_free(&in->text_at);
-        dp_free(&in->text);
-        dp_free(&in->value);
+        free_table(in);
     }
     dp_free(&inputs->input);
-    inputs->n = 0;
+    *inputs = (DataInputs){0};
 }
 
 /* One category on the way: its counts, then its text. */
@@ -67,7 +75,7 @@ static dp_status unpack_table(Frozen **frozen, int64_t *n, const char *all, size
 }
 
 /* Local. The empty text is the missing value: it has a field of its own. */
-static dp_status fill_input(DataInput *in, const Frozen *frozen, int64_t n, Count all, double prior_weight)
+static dp_status fill_texts(DataInput *in, const Frozen *frozen, int64_t n, Count all, const TargetRule *rule)
 {
     size_t bytes = 0;
     for (int64_t i = 0; i < n; i++)
@@ -75,9 +83,9 @@ static dp_status fill_input(DataInput *in, const Frozen *frozen, int64_t n, Coun
     DP_TRY(dp_new(&in->text_at, (size_t)n + 1));
     DP_TRY(dp_new(&in->text, bytes + 1));
     DP_TRY(dp_new(&in->value, (size_t)n + 1));
-    in->missing = in->unseen = target_value((Count){0, 0}, all, prior_weight);
+    in->missing = in->unseen = target_frozen((Count){0, 0}, all, rule);
     for (int64_t i = 0; i < n; i++) {
-        float value = target_value(frozen[i].count, all, prior_weight);
+        float value = target_frozen(frozen[i].count, all, rule);
         if (frozen[i].size == 0) {
             in->missing = value;
             continue;
@@ -89,8 +97,35 @@ static dp_status fill_input(DataInput *in, const Frozen *frozen, int64_t n, Coun
     return DP_OK;
 }
 
-/* Collective. */
-static dp_status bring_table(DataInput *in, const TargetTable *table, double prior_weight, const Comm *comm)
+static uint64_t key_of(const Frozen *frozen)
+{
+    uint64_t key;
+    memcpy(&key, frozen->text, sizeof key);
+    return key;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    uint64_t x = key_of(a), y = key_of(b);
+    return (x > y) - (x < y);
+}
+
+/* Local. Texts are keys + 1. */
+static dp_status fill_keys(DataInput *in, Frozen *frozen, int64_t n, Count all, const TargetRule *rule)
+{
+    if (n > 1)
+        qsort(frozen, (size_t)n, sizeof *frozen, compare_keys);
+    DP_TRY(dp_new(&in->key, (size_t)n));
+    DP_TRY(dp_new(&in->value, (size_t)n));
+    in->missing = in->unseen = target_frozen((Count){0, 0}, all, rule);
+    for (; in->n < n; in->n++) {
+        in->key[in->n] = key_of(&frozen[in->n]) - 1;
+        in->value[in->n] = target_frozen(frozen[in->n].count, all, rule);
+    }
+    return DP_OK;
+}
+
+dp_status inputs_freeze(DataInput *in, const TargetTable *table, const TargetRule *rule, const Comm *comm)
 {
     dp_buf packed = {0};
     char *all = NULL;
@@ -98,10 +133,14 @@ static dp_status bring_table(DataInput *in, const TargetTable *table, double pri
     Frozen *frozen = NULL;
     int64_t n = 0;
     dp_status st = dp_new(&starts, (size_t)comm_size(comm) + 1);
+    free_table(in); /* of an earlier reading */
     DP_GO_ALL(comm, st == DP_OK ? pack_table(&packed, table) : st);
     DP_GO(comm_collect_any(comm, packed.data, packed.size, &all, starts));
     st = unpack_table(&frozen, &n, all, starts[comm_size(comm)]);
-    DP_GO_ALL(comm, st == DP_OK ? fill_input(in, frozen, n, table->all, prior_weight) : st);
+    if (st == DP_OK)
+        st = in->encode == DATA_TARGET ? fill_texts(in, frozen, n, table->all, rule)
+                                       : fill_keys(in, frozen, n, table->all, rule);
+    DP_GO_ALL(comm, st);
 done:
     dp_buf_free(&packed);
     dp_free(&all);
@@ -110,32 +149,111 @@ done:
     return st;
 }
 
-/* Local. */
-static dp_status start_inputs(DataInputs *inputs, const Data *data)
+int64_t inputs_find(const DataInput *in, const char *text, size_t size)
+{
+    int64_t low = 0, high = in->n;
+    if (size == 0)
+        return in->n;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        Frozen at = {.text = in->text + in->text_at[middle], .size = in->text_at[middle + 1] - in->text_at[middle]};
+        int order = compare_texts(&at, &(Frozen){.text = text, .size = (int64_t)size});
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return -1;
+}
+
+/* Local. "origin x hs6 lately". */
+static dp_status name_combination(char **name, const DataInputs *inputs, const DataFeature *feature)
+{
+    dp_buf text = {0};
+    dp_status st = DP_OK;
+    for (int p = 0; p < feature->parts; p++)
+        DP_GO(dp_buf_print(&text, "%s%s", p ? " x " : "", inputs->input[feature->part[p]].name));
+    if (feature->lately)
+        DP_GO(dp_buf_print(&text, " lately"));
+    DP_GO(dp_copy_text(name, text.data));
+done:
+    dp_buf_free(&text);
+    return st;
+}
+
+dp_status inputs_start(DataInputs *inputs, const Data *data)
 {
     DP_TRY(dp_new(&inputs->input, (size_t)data->n_features));
     inputs->n = data->n_features;
+    inputs->columns = data->n_columns;
     for (int j = 0; j < inputs->n; j++) {
-        const LakeColumn *column = &data->schema->columns[data->features[j].column];
-        DP_TRY(dp_copy_text(&inputs->input[j].name, column->name));
-        DP_TRY(dp_copy_text(&inputs->input[j].unit, column->unit));
-        inputs->input[j].type = column->type;
-        inputs->input[j].encode = data->features[j].encode;
-        if (data->features[j].encode == DATA_TARGET && !data->features[j].read)
-            return dp_fail(DP_ERR_INTERNAL, "data-14", "column '%s' was not read before its contract was asked for",
-                           column->name);
+        const DataFeature *feature = &data->features[j];
+        DataInput *in = &inputs->input[j];
+        in->encode = feature->encode;
+        in->type = LAKE_CATEGORY;
+        in->parts = feature->parts;
+        memcpy(in->part, feature->part, sizeof in->part);
+        in->missing = in->unseen = NAN;
+        if (feature->encode == DATA_COMBINED) {
+            DP_TRY(name_combination(&in->name, inputs, feature));
+            continue;
+        }
+        const LakeColumn *column = &data->schema->columns[feature->column];
+        DP_TRY(dp_copy_text(&in->name, column->name));
+        DP_TRY(dp_copy_text(&in->unit, column->unit));
+        in->type = column->type;
     }
     return DP_OK;
 }
 
-dp_status data_inputs(DataInputs *inputs, Data *data, const Comm *comm)
+/* Local. */
+static dp_status copy_bytes(void *to, const void *from, size_t bytes)
 {
+    char *copy = NULL;
+    DP_TRY(dp_new(&copy, bytes + 1));
+    if (bytes > 0)
+        memcpy(copy, from, bytes);
+    memcpy(to, &copy, sizeof copy);
+    return DP_OK;
+}
+
+/* Local. Everything of an input, its own; what was copied stands when it fails. */
+static dp_status copy_input(DataInput *to, const DataInput *from)
+{
+    size_t n = (size_t)from->n;
+    *to = *from;
+    to->name = to->unit = to->text = NULL;
+    to->text_at = NULL;
+    to->value = NULL;
+    to->key = NULL;
+    DP_TRY(dp_copy_text(&to->name, from->name));
+    DP_TRY(dp_copy_text(&to->unit, from->unit));
+    if (from->encode == DATA_PLAIN)
+        return DP_OK;
+    DP_TRY(copy_bytes(&to->value, from->value, n * sizeof *from->value));
+    if (from->encode == DATA_COMBINED)
+        return copy_bytes(&to->key, from->key, n * sizeof *from->key);
+    DP_TRY(copy_bytes(&to->text_at, from->text_at, (n + 1) * sizeof *from->text_at));
+    return copy_bytes(&to->text, from->text, (size_t)from->text_at[n]);
+}
+
+dp_status data_inputs(DataInputs *inputs, const Data *data)
+{
+    const DataInputs *from = &data->inputs;
     dp_status st = DP_OK;
     *inputs = (DataInputs){0};
-    DP_GO_ALL(comm, start_inputs(inputs, data));
-    for (int j = 0; j < inputs->n; j++)
-        if (inputs->input[j].encode == DATA_TARGET)
-            DP_GO(bring_table(&inputs->input[j], &data->features[j].table, data->prior_weight, comm));
+    for (int j = 0; j < data->n_features && st == DP_OK; j++)
+        if (!from->input || (data->features[j].encode != DATA_PLAIN && !data->features[j].read))
+            st = dp_fail(DP_ERR_INTERNAL, "data-14", "feature %d was not read before the contract was asked for", j);
+    DP_GO(st);
+    DP_GO(dp_new(&inputs->input, (size_t)from->n));
+    inputs->columns = from->columns;
+    while (inputs->n < from->n) {
+        int j = inputs->n++;
+        DP_GO(copy_input(&inputs->input[j], &from->input[j]));
+    }
 done:
     if (st != DP_OK)
         data_inputs_free(inputs);

@@ -9,6 +9,11 @@ void keymap_free(KeyMap *map)
     *map = (KeyMap){0};
 }
 
+void keymap_settle(KeyMap *map)
+{
+    dp_free(&map->slots);
+}
+
 static void place(KeyMap *map, uint32_t number)
 {
     uint64_t key = map->keys[number], s = keymap_slot(map, key);

@@ -86,7 +86,7 @@ static dp_status add_tuple(Leaks *leaks, const Data *data, int first, int end, i
 
 static dp_status choose_tuples(Leaks *leaks, const Data *data)
 {
-    int inputs = data->n_features;
+    int inputs = data->n_columns;
     leaks->n_columns = inputs + data->n_apart;
     DP_TRY(dp_new(&leaks->columns, (size_t)leaks->n_columns));
     DP_TRY(dp_new(&leaks->cache, (size_t)leaks->n_columns));

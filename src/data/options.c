@@ -26,7 +26,24 @@ const CfgRow split_rows[] = {
      .help = "judge on so many splits, each earlier than the one before, or other shares; 0: on one"},
     {.key = NULL}};
 
-const CfgRow encode_rows[] = {{"prior_weight", CFG_REAL, CFG_AT(EncodeOptions, prior_weight), .min = 0.001, .max = 1e6,
-                               .def = "30", .unit = "rows",
-                               .help = "how much the base rate weighs in a category's hit rate"},
-                              {.key = NULL}};
+const CfgRow encode_rows[] = {
+    {"prior_weight", CFG_REAL, CFG_AT(EncodeOptions, prior_weight), .min = 0.001, .max = 1e6, .def = "30",
+     .unit = "rows", .help = "how much the base rate weighs in a category's hit rate"},
+    {"order", CFG_CHOICE, CFG_AT(EncodeOptions, order), .def = "time", .choices = "time | drawn",
+     .help =
+         "a row's hit rates come from the rows before it: by time, or in an order drawn by the seed (always so where "
+         "the table has no time)"},
+    {"orders", CFG_INT, CFG_AT(EncodeOptions, orders), .min = 1, .max = 16, .def = "1",
+     .help = "drawn orders whose hit rates are averaged"},
+    {"half_life", CFG_SHARE, CFG_AT(EncodeOptions, half_life), .min = 0, .max = 1, .def = "10%",
+     .help =
+         "share of train's time in which a hit comes to count half in each category's second hit rate, which follows "
+         "what changes; 0: no second one (nor without time)"},
+    {"pairs", CFG_INT, CFG_AT(EncodeOptions, pairs), .min = 0, .max = 256, .def = "10",
+     .help =
+         "combinations of categories that become features, at most: the best first, those that explain nothing never"},
+    {"parts", CFG_INT, CFG_AT(EncodeOptions, parts), .min = 2, .max = DATA_PARTS, .def = "2",
+     .help = "columns that a combination may have: 2, or 3 for triples that extend the best pairs"},
+    {"memory", CFG_BYTES, CFG_AT(EncodeOptions, memory), .min = 0, .max = 1e12, .def = "32MiB",
+     .help = "all combinations' tables in the model, at most"},
+    {.key = NULL}};

@@ -110,7 +110,7 @@ static void look_up(Singles *s, const Data *data, int c)
     bool number = is_number(s, data, c);
     for (int64_t i = 0; i < s->rows; i++) {
         const uint32_t *at = count + 2 * place_of(s->value[c * s->rows + i], number);
-        s->score[i] = target_value((Count){(int64_t)at[0] + at[1], at[1]}, all, data->prior_weight);
+        s->score[i] = target_value((Count){(int64_t)at[0] + at[1], at[1]}, all, data->encode.prior_weight, 1);
     }
 }
 

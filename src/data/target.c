@@ -7,12 +7,15 @@
  * rank and says so: what the category had when the stretch began;
  *   3. each rank walks its stretch from there, and the statistics go back to the rows' ranks;
  *   4. the owners keep the sums over all: the frozen table.
- * So a rank moves its rows and its categories, never a table of all. Counts are integers: no order changes a bit.
- * Source: Prokhorenkova et al., "CatBoost: unbiased boosting with categorical features", NeurIPS 2018, section 3.2. */
+ * A label may count the more the later it was given (TargetRule.weight): then statistics follow what drifts. Where
+ * there is no time the order is drawn, and several draws are averaged. So a rank moves its rows and its categories,
+ * never a table of all. Counts are integers: no order changes a bit. Source: Prokhorenkova et al., "CatBoost: unbiased
+ * boosting with categorical features", NeurIPS 2018, section 3.2. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "data_priv.h"
+#include "device/tree_math.h"
 
 void target_table_free(TargetTable *table)
 {
@@ -82,8 +85,15 @@ done:
     return st;
 }
 
+/* The g-th label given, as it counts. */
+static Count weighed(const Stretch *s, const Timeline *timeline, int64_t g, const int64_t *weight)
+{
+    int64_t w = weight[timeline->given_age[g]];
+    return (Count){.n = w, .hits = s->given[g] & 1 ? w : 0};
+}
+
 /* Local. */
-static dp_status count_stretch(Stretch *s, const Timeline *timeline)
+static dp_status count_stretch(Stretch *s, const Timeline *timeline, const int64_t *weight)
 {
     size_t n = s->map.n;
     DP_TRY(dp_new(&s->total, 2 * n + 1));
@@ -91,7 +101,7 @@ static dp_status count_stretch(Stretch *s, const Timeline *timeline)
     s->tail = s->total + n;
     s->late = s->early + n;
     for (int64_t g = 0; g < s->n_given; g++) {
-        Count one = {.n = 1, .hits = s->given[g] & 1};
+        Count one = weighed(s, timeline, g, weight);
         count_add(&s->total[s->given[g] >> 1], one);
         count_add(&s->all_total, one);
         if (g >= s->n_given - timeline->tail_given) {
@@ -190,8 +200,8 @@ static dp_status hear_before(Stretch *s, TargetTable *table, const Timeline *tim
     Deal deal = {0};
     uint32_t n = s->map.n;
     dp_status st = DP_OK;
-    if ((st = dp_new(&say, n)) == DP_OK && (st = dp_new(&to, n)) == DP_OK)
-        st = dp_new(&answer, n);
+    if ((st = dp_new(&say, n)) == DP_OK)
+        st = dp_new(&to, n);
     DP_GO_ALL(comm, st);
     for (uint32_t c = 0; c < n; c++) {
         say[c] = (Said){.key = s->map.keys[c], .total = s->total[c], .tail = s->tail[c]};
@@ -199,8 +209,12 @@ static dp_status hear_before(Stretch *s, TargetTable *table, const Timeline *tim
     }
     DP_GO(deal_build(&deal, to, n, comm));
     DP_GO(deal_send(&deal, say, sizeof *say, &said, comm));
+    dp_free(&say);
+    dp_free(&to);
     st = dp_new(&heard, (size_t)deal.n_got);
     DP_GO_ALL(comm, st == DP_OK ? join_ranks(heard, table, said, &deal, timeline, ranks) : st);
+    dp_free(&said);
+    DP_GO_ALL(comm, dp_new(&answer, n));
     DP_GO(deal_answer(&deal, heard, sizeof *heard, answer, comm));
     for (uint32_t c = 0; c < n; c++) {
         s->early[c] = answer[c].early;
@@ -237,18 +251,20 @@ static dp_status hear_all(Stretch *s, Count *all, const Timeline *timeline, cons
 }
 
 /* Local. statistic [n_asked] in time order. late and all_late are used up. */
-static void walk_stretch(float *statistic, Stretch *s, const Timeline *timeline, double prior_weight)
+static void walk_stretch(float *statistic, Stretch *s, const Timeline *timeline, const TargetRule *rule)
 {
     int64_t k = 0, g = 0;
     for (; k < timeline->first_asked; k++)
-        statistic[k] = target_value(s->early[s->asked[k] >> 1], s->all_early, prior_weight);
+        statistic[k] = target_value(s->early[s->asked[k] >> 1], s->all_early, rule->prior_weight,
+                                    rule->weight[timeline->asked_age[k]]);
     for (; k < s->n_asked; k++) {
         for (; g < timeline->upto[k]; g++) {
-            Count one = {.n = 1, .hits = s->given[g] & 1};
+            Count one = weighed(s, timeline, g, rule->weight);
             count_add(&s->late[s->given[g] >> 1], one);
             count_add(&s->all_late, one);
         }
-        statistic[k] = target_value(s->late[s->asked[k] >> 1], s->all_late, prior_weight);
+        statistic[k] = target_value(s->late[s->asked[k] >> 1], s->all_late, rule->prior_weight,
+                                    rule->weight[timeline->asked_age[k]]);
     }
 }
 
@@ -273,7 +289,7 @@ done:
 }
 
 static dp_status ordered_statistics(float *values, TargetTable *table, const Categories *categories,
-                                    const TargetRows *rows, const Timeline *timeline, double prior_weight,
+                                    const TargetRows *rows, const Timeline *timeline, const TargetRule *rule,
                                     const Comm *comm)
 {
     Stretch s = {0};
@@ -287,12 +303,13 @@ static dp_status ordered_statistics(float *values, TargetTable *table, const Cat
         DP_GO(bring_list(&s.given, &s.map, &timeline->given, categories, rows, comm));
         s.n_given = timeline->given.deal.n_got;
     }
-    if ((st = count_stretch(&s, timeline)) == DP_OK)
+    keymap_settle(&s.map);
+    if ((st = count_stretch(&s, timeline, rule->weight)) == DP_OK)
         st = dp_new(&statistic, (size_t)s.n_asked);
     DP_GO_ALL(comm, st);
     DP_GO(hear_before(&s, table, timeline, comm));
     DP_GO(hear_all(&s, &table->all, timeline, comm));
-    walk_stretch(statistic, &s, timeline, prior_weight);
+    walk_stretch(statistic, &s, timeline, rule);
     DP_GO(take_back(values, statistic, &timeline->asked, comm));
 done:
     stretch_free(&s);
@@ -355,19 +372,39 @@ done:
     return st;
 }
 
+/* Local. Each age counts 2^(1 / (AGES half_life)) times what the one before it counts: powers by plain multiplication,
+ * so that every machine has the same. */
+void target_weights(int64_t weight[TIMELINE_AGES], double half_life)
+{
+    double ln2 = 0x1.62e42fefa39efp-1, w = 16;
+    double step = half_life > 0 ? 1.0 / tree_exp_minus(ln2 / (TIMELINE_AGES * half_life)) : 1;
+    for (int a = 0; a < TIMELINE_AGES; a++, w *= step)
+        weight[a] = half_life > 0 ? (int64_t)(w + 0.5) : 1;
+}
+
 dp_status target_statistics(float *values, TargetTable *table, const Categories *categories, const TargetRows *rows,
-                            const Timeline *timeline, double prior_weight, const Comm *comm)
+                            const TargetRule *rule, const Comm *comm)
 {
     Count *count = NULL;
+    double *sum = NULL;
     dp_status st = DP_OK;
-    target_table_free(table);
-    DP_GO(ordered_statistics(values, table, categories, rows, timeline, prior_weight, comm));
+    if (rule->n_timelines > 1)
+        DP_GO_ALL(comm, dp_new(&sum, (size_t)rows->n));
+    for (int t = 0; t < rule->n_timelines; t++) {
+        target_table_free(table);
+        DP_GO(ordered_statistics(values, table, categories, rows, &rule->timeline[t], rule, comm));
+        for (int64_t i = 0; sum && i < rows->n; i++)
+            sum[i] += (double)values[i];
+    }
+    for (int64_t i = 0; sum && i < rows->n; i++)
+        values[i] = (float)(sum[i] / rule->n_timelines);
     DP_GO_ALL(comm, dp_new(&count, categories->map.n));
     DP_GO(ask_owners(count, table, categories, comm));
     for (int64_t i = 0; i < rows->n; i++)
         if (rows->part[i] != DATA_TRAIN)
-            values[i] = target_value(count[categories->code[i]], table->all, prior_weight);
+            values[i] = target_frozen(count[categories->code[i]], table->all, rule);
 done:
     dp_free(&count);
+    dp_free(&sum);
     return st;
 }

@@ -176,8 +176,44 @@ void timeline_free(Timeline *timeline)
     list_free(&timeline->asked);
     list_free(&timeline->given);
     dp_free(&timeline->upto);
+    if (!timeline->one_list)
+        dp_free(&timeline->given_age);
+    dp_free(&timeline->asked_age);
     dp_free(&timeline->start);
     *timeline = (Timeline){0};
+}
+
+/* The first and last time of all train rows; rows without a time are before all. */
+typedef struct Span {
+    int64_t first, last;
+} Span;
+
+/* Collective. */
+static Span span_of(const int64_t *times, int64_t n, const Comm *comm)
+{
+    Span span = {INT64_MAX, INT64_MIN};
+    for (int64_t i = 0; i < n; i++)
+        if (times[i] != DP_TIME_MISSING) {
+            span.first = times[i] < span.first ? times[i] : span.first;
+            span.last = times[i] > span.last ? times[i] : span.last;
+        }
+    comm_min_i64(comm, &span.first, 1);
+    comm_max_i64(comm, &span.last, 1);
+    return span;
+}
+
+/* Local. What became known after the last row counts as its contemporary. */
+static dp_status find_ages(uint8_t **age, const int64_t *times, int64_t n, Span span)
+{
+    DP_TRY(dp_new(age, (size_t)n));
+    for (int64_t k = 0; k < n; k++) {
+        if (times[k] == DP_TIME_MISSING || times[k] <= span.first)
+            continue;
+        __extension__ unsigned __int128 since = (uint64_t)times[k] - (uint64_t)span.first;
+        uint64_t all = (uint64_t)span.last - (uint64_t)span.first + 1, at = (uint64_t)(since * TIMELINE_AGES / all);
+        (*age)[k] = (uint8_t)(at < TIMELINE_AGES ? at : TIMELINE_AGES - 1);
+    }
+    return DP_OK;
 }
 
 /* Local. Who sees what, from the sorted times of my stretch. */
@@ -207,6 +243,7 @@ dp_status timeline_build(Timeline *timeline, const uint32_t *rows, const int64_t
     bool moved;
     dp_status st = DP_OK;
     *timeline = (Timeline){.one_list = known == NULL};
+    Span span = span_of(times, n, comm);
     if ((st = dp_new(&sorted, (size_t)n)) == DP_OK && (st = dp_new(&order, (size_t)n)) == DP_OK &&
         (st = dp_new(&cut, (size_t)ranks)) == DP_OK)
         st = dp_new(&timeline->start, (size_t)ranks);
@@ -228,6 +265,12 @@ dp_status timeline_build(Timeline *timeline, const uint32_t *rows, const int64_t
     } else {
         st = look_along(timeline, came, came, timeline->asked.deal.n_got, comm_rank(comm), ranks);
     }
+    if (st == DP_OK)
+        st = find_ages(&timeline->asked_age, came, timeline->asked.deal.n_got, span);
+    if (st == DP_OK && known)
+        st = find_ages(&timeline->given_age, came_given, timeline->given.deal.n_got, span);
+    else
+        timeline->given_age = timeline->asked_age;
     DP_GO_ALL(comm, st);
 done:
     dp_free(&sorted);

@@ -10,8 +10,10 @@
 /* What the numbers in a file mean, for ever; the enums of other rooms may grow in any order. */
 static const LakeType types[] = {LAKE_NUMBER, LAKE_NUMBER32, LAKE_TIME, LAKE_CATEGORY,
                                  LAKE_CODE,   LAKE_TEXT,     LAKE_LABEL};
-static const DataEncode encodes[] = {DATA_PLAIN, DATA_TARGET};
+static const DataEncode encodes[] = {DATA_PLAIN, DATA_TARGET, DATA_COMBINED};
 enum { TYPES = sizeof types / sizeof *types, ENCODES = sizeof encodes / sizeof *encodes, INPUTS_MAX = 10000 };
+/* Keys of combinations stay below, so that sums of their parts, and of what stands for unseen ones, do too. */
+#define KEYS_MAX (UINT64_C(1) << 60)
 
 static uint8_t type_code(LakeType type)
 {
@@ -36,6 +38,9 @@ typedef struct Columns {
     int64_t *categories; /* of each input */
     int32_t *text_size;  /* of each category */
     float *value, *missing, *unseen;
+    int32_t *part;    /* of each combination */
+    int64_t *key;     /* of each combined category */
+    float *key_value; /* its statistic */
 } Columns;
 
 static void columns_free(Columns *c)
@@ -50,19 +55,23 @@ static void columns_free(Columns *c)
     dp_free(&c->value);
     dp_free(&c->missing);
     dp_free(&c->unseen);
+    dp_free(&c->part);
+    dp_free(&c->key);
+    dp_free(&c->key_value);
 }
 
-static int64_t categories_of(const DataInputs *inputs)
+static int64_t categories_of(const DataInputs *inputs, bool combined)
 {
     int64_t n = 0;
     for (int j = 0; j < inputs->n; j++)
-        n += inputs->input[j].n;
+        n += (inputs->input[j].encode == DATA_COMBINED) == combined ? inputs->input[j].n : 0;
     return n;
 }
 
 static dp_status columns_build(Columns *c, const DataInputs *inputs)
 {
-    size_t n = (size_t)inputs->n, all = (size_t)categories_of(inputs);
+    size_t n = (size_t)inputs->n, all = (size_t)categories_of(inputs, false);
+    size_t keys = (size_t)categories_of(inputs, true);
     DP_TRY(dp_new(&c->type, n));
     DP_TRY(dp_new(&c->encode, n));
     DP_TRY(dp_new(&c->categories, n));
@@ -70,7 +79,20 @@ static dp_status columns_build(Columns *c, const DataInputs *inputs)
     DP_TRY(dp_new(&c->unseen, n));
     DP_TRY(dp_new(&c->text_size, all));
     DP_TRY(dp_new(&c->value, all));
+    DP_TRY(dp_new(&c->part, (size_t)(inputs->n - inputs->columns) * DATA_PARTS));
+    DP_TRY(dp_new(&c->key, keys));
+    DP_TRY(dp_new(&c->key_value, keys));
     return DP_OK;
+}
+
+static void add_combination(Columns *c, int which, const DataInput *in, int64_t *at)
+{
+    for (int p = 0; p < DATA_PARTS; p++)
+        c->part[which * DATA_PARTS + p] = p < in->parts ? in->part[p] : -1;
+    for (int64_t k = 0; k < in->n; k++, (*at)++) {
+        c->key[*at] = (int64_t)in->key[k];
+        c->key_value[*at] = in->value[k];
+    }
 }
 
 static dp_status add_input(Columns *c, int j, const DataInput *in, int64_t *at)
@@ -83,6 +105,8 @@ static dp_status add_input(Columns *c, int j, const DataInput *in, int64_t *at)
     c->categories[j] = in->n;
     c->missing[j] = in->missing;
     c->unseen[j] = in->unseen;
+    if (in->encode == DATA_COMBINED)
+        return DP_OK;
     for (int64_t k = 0; k < in->n; k++, (*at)++) {
         int64_t size = in->text_at[k + 1] - in->text_at[k];
         if (size > INT32_MAX)
@@ -103,8 +127,9 @@ static dp_status add_input(Columns *c, int j, const DataInput *in, int64_t *at)
         DP_TRY(model_arrays_give(arrays, (name), (type), given, (int64_t)(n)));                                        \
     } while (0)
 
-static dp_status columns_give(Columns *c, int n, int64_t all, ModelArrays *arrays)
+static dp_status columns_give(Columns *c, const DataInputs *inputs, int64_t all, int64_t keys, ModelArrays *arrays)
 {
+    int n = inputs->n;
     GIVE("inputs.name", MODEL_U8, c->names.data, c->names.size);
     GIVE("inputs.unit", MODEL_U8, c->units.data, c->units.size);
     GIVE("inputs.type", MODEL_U8, c->type, n);
@@ -115,6 +140,11 @@ static dp_status columns_give(Columns *c, int n, int64_t all, ModelArrays *array
     GIVE("inputs.category_size", MODEL_I32, c->text_size, all);
     GIVE("inputs.category_text", MODEL_U8, c->texts.data, c->texts.size);
     GIVE("inputs.category_value", MODEL_F32, c->value, all);
+    if (inputs->n == inputs->columns)
+        return DP_OK;
+    GIVE("inputs.part", MODEL_I32, c->part, DATA_PARTS * (inputs->n - inputs->columns));
+    GIVE("inputs.key", MODEL_I64, c->key, keys);
+    GIVE("inputs.key_value", MODEL_F32, c->key_value, keys);
     return DP_OK;
 }
 
@@ -122,11 +152,13 @@ dp_status model_inputs_put(const DataInputs *inputs, ModelArrays *arrays)
 {
     dp_status st = DP_OK;
     Columns c = {0};
-    int64_t at = 0;
+    int64_t at = 0, key_at = 0;
     DP_GO(columns_build(&c, inputs));
     for (int j = 0; j < inputs->n; j++)
         DP_GO(add_input(&c, j, &inputs->input[j], &at));
-    DP_GO(columns_give(&c, inputs->n, at, arrays));
+    for (int j = inputs->columns; j < inputs->n; j++)
+        add_combination(&c, j - inputs->columns, &inputs->input[j], &key_at);
+    DP_GO(columns_give(&c, inputs, at, key_at, arrays));
 done:
     columns_free(&c);
     return st;
@@ -140,7 +172,10 @@ typedef struct Stored {
     int64_t *categories;
     int32_t *text_size;
     float *value, *missing, *unseen;
-    int64_t n, names_n, units_n, texts_n, all;
+    int32_t *part; /* NULL: no combinations */
+    int64_t *key;
+    float *key_value;
+    int64_t n, names_n, units_n, texts_n, all, combined, keys;
 } Stored;
 
 static void stored_free(Stored *s)
@@ -155,6 +190,9 @@ static void stored_free(Stored *s)
     dp_free(&s->value);
     dp_free(&s->missing);
     dp_free(&s->unseen);
+    dp_free(&s->part);
+    dp_free(&s->key);
+    dp_free(&s->key_value);
 }
 
 static dp_status stored_take(Stored *s, ModelArrays *arrays)
@@ -169,6 +207,13 @@ static dp_status stored_take(Stored *s, ModelArrays *arrays)
     DP_TRY(model_arrays_take(arrays, "inputs.category_size", MODEL_I32, &s->text_size, -1, &s->all));
     DP_TRY(model_arrays_take(arrays, "inputs.category_value", MODEL_F32, &s->value, s->all, NULL));
     DP_TRY(model_arrays_take(arrays, "inputs.category_text", MODEL_U8, &s->texts, -1, &s->texts_n));
+    for (int64_t j = 0; j < s->n; j++)
+        s->combined += s->encode[j] < ENCODES && encodes[s->encode[j]] == DATA_COMBINED;
+    if (s->combined == 0)
+        return DP_OK;
+    DP_TRY(model_arrays_take(arrays, "inputs.part", MODEL_I32, &s->part, DATA_PARTS * s->combined, NULL));
+    DP_TRY(model_arrays_take(arrays, "inputs.key", MODEL_I64, &s->key, -1, &s->keys));
+    DP_TRY(model_arrays_take(arrays, "inputs.key_value", MODEL_F32, &s->key_value, s->keys, NULL));
     return DP_OK;
 }
 
@@ -206,11 +251,28 @@ static dp_status take_categories(DataInput *in, const Stored *s, int64_t *catego
     return DP_OK;
 }
 
+static dp_status take_combination(DataInput *in, const Stored *s, int64_t which, int64_t *at)
+{
+    if (in->n < 0 || in->n > s->keys - *at)
+        return dp_fail(DP_ERR_DATA, "model-07", "input '%s' has %lld combinations, more than there are", in->name,
+                       (long long)in->n);
+    for (const int32_t *part = s->part + which * DATA_PARTS; in->parts < DATA_PARTS && part[in->parts] >= 0;
+         in->parts++)
+        in->part[in->parts] = part[in->parts];
+    DP_TRY(dp_new(&in->key, (size_t)in->n));
+    DP_TRY(dp_new(&in->value, (size_t)in->n));
+    for (int64_t k = 0; k < in->n; k++, (*at)++) {
+        in->key[k] = (uint64_t)s->key[*at];
+        in->value[k] = s->key_value[*at];
+    }
+    return DP_OK;
+}
+
 dp_status model_inputs_take(DataInputs *inputs, ModelArrays *arrays)
 {
     dp_status st = DP_OK;
     Stored s = {0};
-    int64_t name = 0, unit = 0, category = 0, text = 0;
+    int64_t name = 0, unit = 0, category = 0, text = 0, key = 0;
     *inputs = (DataInputs){0};
     DP_GO(stored_take(&s, arrays));
     DP_GO(s.n <= INPUTS_MAX ? DP_OK : dp_fail(DP_ERR_DATA, "model-07", "%lld inputs are too many", (long long)s.n));
@@ -232,9 +294,13 @@ dp_status model_inputs_take(DataInputs *inputs, ModelArrays *arrays)
         in->missing = s.missing[j];
         in->unseen = s.unseen[j];
         in->n = s.categories[j];
-        DP_GO(take_categories(in, &s, &category, &text));
+        if (in->encode != DATA_COMBINED)
+            DP_GO(take_categories(in, &s, &category, &text));
+        else
+            DP_GO(take_combination(in, &s, j - inputs->columns, &key));
+        inputs->columns += in->encode != DATA_COMBINED;
     }
-    if (name != s.names_n || unit != s.units_n || category != s.all || text != s.texts_n)
+    if (name != s.names_n || unit != s.units_n || category != s.all || text != s.texts_n || key != s.keys)
         st = dp_fail(DP_ERR_DATA, "model-07", "the inputs hold more names or categories than they use");
     else
         DP_GO(model_inputs_check(inputs));
@@ -259,12 +325,31 @@ static dp_status check_input(const DataInput *in)
         return dp_fail(DP_ERR_DATA, "model-07", "an input has no usable name");
     if (in->encode == DATA_PLAIN && in->n != 0)
         return dp_fail(DP_ERR_DATA, "model-07", "input '%s' is a number and has categories", in->name);
-    if (in->encode == DATA_TARGET && (!isfinite(in->missing) || !isfinite(in->unseen)))
+    if (in->encode != DATA_PLAIN && (!isfinite(in->missing) || !isfinite(in->unseen)))
         return dp_fail(DP_ERR_DATA, "model-07", "input '%s' has no value for what is missing or unseen", in->name);
     for (int64_t k = 0; k < in->n; k++)
-        if (!isfinite(in->value[k]) || (k > 0 && compare_texts(in, k - 1, k) >= 0))
+        if (!isfinite(in->value[k]) ||
+            (k > 0 && (in->key ? in->key[k - 1] >= in->key[k] : compare_texts(in, k - 1, k) >= 0)))
             return dp_fail(DP_ERR_DATA, "model-07", "category %lld of input '%s' is out of order or has no value",
                            (long long)k, in->name);
+    return DP_OK;
+}
+
+/* A combination is made of one to three categories that stand before all combinations; its keys fit them. */
+static dp_status check_combination(const DataInputs *inputs, int j)
+{
+    const DataInput *in = &inputs->input[j];
+    uint64_t keys = 1;
+    bool good = j >= inputs->columns && in->parts >= 1 && in->parts <= DATA_PARTS && in->type == LAKE_CATEGORY;
+    for (int p = 0; good && p < in->parts; p++) {
+        int part = in->part[p];
+        good = part >= 0 && part < inputs->columns && inputs->input[part].encode == DATA_TARGET &&
+               (p == 0 || part > in->part[p - 1]) && keys < KEYS_MAX / ((uint64_t)inputs->input[part].n + 1);
+        if (good)
+            keys *= (uint64_t)inputs->input[part].n + 1;
+    }
+    if (!good || (in->n > 0 && in->key[in->n - 1] >= keys))
+        return dp_fail(DP_ERR_DATA, "model-07", "input '%s' combines what cannot be combined", in->name);
     return DP_OK;
 }
 
@@ -272,6 +357,11 @@ dp_status model_inputs_check(const DataInputs *inputs)
 {
     for (int j = 0; j < inputs->n; j++) {
         DP_TRY(check_input(&inputs->input[j]));
+        if ((inputs->input[j].encode == DATA_COMBINED) != (j >= inputs->columns))
+            return dp_fail(DP_ERR_DATA, "model-07", "input '%s' stands among inputs of another kind",
+                           inputs->input[j].name);
+        if (j >= inputs->columns)
+            DP_TRY(check_combination(inputs, j));
         for (int i = 0; i < j; i++)
             if (strcmp(inputs->input[i].name, inputs->input[j].name) == 0)
                 return dp_fail(DP_ERR_DATA, "model-07", "input '%s' stands there twice", inputs->input[j].name);

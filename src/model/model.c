@@ -182,7 +182,7 @@ done:
 
 dp_status model_finish(Model *model, const Comm *comm)
 {
-    DP_TRY(data_inputs(&model->inputs, model->data, comm));
+    DP_TRY_ALL(comm, data_inputs(&model->inputs, model->data));
     model->kind = data_kind(model->data);
     if (model->kind == DATA_NUMBER)
         DP_TRY_ALL(comm, dp_copy_text(&model->unit, data_label_unit(model->data)));

@@ -8,27 +8,96 @@
 /* Of the graph's own tensors; no column can have a name with '/'. */
 static const char *const matrix = "/inputs";
 
-/* text -> statistic; the empty text is what a missing value is. */
+/* A node text -> its table's values; the empty text is what a missing value is. */
+typedef struct Coder {
+    OnnxNode *node;
+    int64_t *at; /* [n + 1] where the texts begin and end */
+    int64_t skip, n;
+} Coder;
+
+/* The keys of a LabelEncoder from the texts of a category, the empty one first. */
+static dp_status start_coder(Coder *c, OnnxGraph *graph, const DataInput *in, const char *output)
+{
+    bool has_empty = in->n > 0 && in->text_at[1] == in->text_at[0]; /* sorted: it would be the first */
+    *c = (Coder){.skip = has_empty ? 1 : 0, .n = in->n + (has_empty ? 0 : 1)};
+    DP_TRY(dp_new(&c->at, (size_t)c->n + 1));
+    for (int64_t k = 1; k < c->n; k++)
+        c->at[k + 1] = in->text_at[k + c->skip];
+    c->node = onnx_node(graph, "ai.onnx.ml", "LabelEncoder", (const char *[]){in->name}, 1, output);
+    onnx_strings(c->node, "keys_strings", in->text ? in->text : "", c->at, c->n);
+    return DP_OK;
+}
+
+/* text -> statistic. */
 static dp_status add_category(OnnxGraph *graph, const DataInput *in, const char *encoded)
 {
     dp_status st = DP_OK;
-    int64_t *at = NULL;
     float *value = NULL;
-    bool has_empty = in->n > 0 && in->text_at[1] == in->text_at[0]; /* sorted: it would be the first */
-    int64_t skip = has_empty ? 1 : 0, n = in->n - skip;
-    DP_GO(dp_new(&at, (size_t)n + 2));
-    DP_GO(dp_new(&value, (size_t)n + 1));
+    Coder coder = {0};
+    DP_GO(start_coder(&coder, graph, in, encoded));
+    DP_GO(dp_new(&value, (size_t)coder.n));
     value[0] = in->missing;
-    for (int64_t k = 0; k < n; k++) {
-        at[k + 2] = in->text_at[k + skip + 1];
-        value[k + 1] = in->value[k + skip];
+    for (int64_t k = 1; k < coder.n; k++)
+        value[k] = in->value[k - 1 + coder.skip];
+    onnx_floats(coder.node, "values_floats", value, coder.n);
+    onnx_float(coder.node, "default_float", in->unseen);
+done:
+    dp_free(&coder.at);
+    dp_free(&value);
+    return st;
+}
+
+/* text -> what its place adds to a key; an unseen one makes the whole key negative. */
+static dp_status add_place(OnnxGraph *graph, const DataInput *in, int64_t step, const char *output)
+{
+    dp_status st = DP_OK;
+    int64_t *value = NULL;
+    Coder coder = {0};
+    DP_GO(start_coder(&coder, graph, in, output));
+    DP_GO(dp_new(&value, (size_t)coder.n));
+    value[0] = in->n * step;
+    for (int64_t k = 1; k < coder.n; k++)
+        value[k] = (k - 1 + coder.skip) * step;
+    onnx_ints(coder.node, "values_int64s", value, coder.n);
+    onnx_int(coder.node, "default_int64", -(INT64_C(1) << 60));
+done:
+    dp_free(&coder.at);
+    dp_free(&value);
+    return st;
+}
+
+/* The places of the parts summed to a key, key -> statistic. */
+static dp_status add_combination(OnnxGraph *graph, const DataInputs *inputs, int j, const char *encoded)
+{
+    const DataInput *in = &inputs->input[j];
+    int64_t step = 1, *key = NULL;
+    float *value = NULL;
+    char sum[48] = "", name[48], next[48];
+    dp_status st = DP_OK;
+    for (int p = in->parts - 1; p >= 0; p--) {
+        const DataInput *part = &inputs->input[in->part[p]];
+        snprintf(name, sizeof name, "/place/%d/%d", j, p);
+        DP_GO(add_place(graph, part, step, name));
+        step *= part->n + 1;
+        snprintf(next, sizeof next, "/key/%d/%d", j, p);
+        if (sum[0])
+            onnx_node(graph, "", "Add", (const char *[]){sum, name}, 2, next);
+        memcpy(sum, sum[0] ? next : name, sizeof sum);
     }
-    OnnxNode *node = onnx_node(graph, "ai.onnx.ml", "LabelEncoder", (const char *[]){in->name}, 1, encoded);
-    onnx_strings(node, "keys_strings", in->text ? in->text : "", at, n + 1);
-    onnx_floats(node, "values_floats", value, n + 1);
+    DP_GO(dp_new(&key, (size_t)in->n + 1));
+    DP_GO(dp_new(&value, (size_t)in->n + 1));
+    for (int64_t k = 0; k < in->n; k++) {
+        key[k] = (int64_t)in->key[k];
+        value[k] = in->value[k];
+    }
+    key[in->n] = -1; /* an empty table needs an entry too */
+    value[in->n] = in->unseen;
+    OnnxNode *node = onnx_node(graph, "ai.onnx.ml", "LabelEncoder", (const char *[]){sum}, 1, encoded);
+    onnx_ints(node, "keys_int64s", key, in->n + 1);
+    onnx_floats(node, "values_floats", value, in->n + 1);
     onnx_float(node, "default_float", in->unseen);
 done:
-    dp_free(&at);
+    dp_free(&key);
     dp_free(&value);
     return st;
 }
@@ -43,13 +112,15 @@ static dp_status add_inputs(OnnxGraph *graph, const DataInputs *inputs)
     DP_GO(dp_new(&parts, (size_t)inputs->n));
     for (int j = 0; j < inputs->n; j++) {
         const DataInput *in = &inputs->input[j];
-        onnx_input(graph, in->name, in->encode == DATA_TARGET ? ONNX_STRING : ONNX_FLOAT, 1);
+        if (j < inputs->columns)
+            onnx_input(graph, in->name, in->encode == DATA_TARGET ? ONNX_STRING : ONNX_FLOAT, 1);
         parts[j] = in->name;
-        if (in->encode != DATA_TARGET)
+        if (in->encode == DATA_PLAIN)
             continue;
         snprintf(encoded[j], sizeof encoded[j], "/encoded/%d", j);
         parts[j] = encoded[j];
-        DP_GO(add_category(graph, in, encoded[j]));
+        DP_GO(in->encode == DATA_TARGET ? add_category(graph, in, encoded[j])
+                                        : add_combination(graph, inputs, j, encoded[j]));
     }
     OnnxNode *node = onnx_node(graph, "", "Concat", parts, inputs->n, matrix);
     onnx_int(node, "axis", 1);

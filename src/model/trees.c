@@ -114,9 +114,11 @@ static dp_status fill_matrix(Trees *trees, Data *data, const Comm *comm)
     dp_status st = DP_OK;
     dp_spill values = {0};
     uint8_t *use = NULL;
-    int features = data_features_n(data);
+    int features;
     size_t rows = (size_t)trees->rows;
     TreesLimits limits = limits_now(trees);
+    DP_GO(data_plan(data, comm));
+    features = data_features_n(data);
     DP_GO_ALL(comm, dp_new(&use, rows));
     DP_GO_ALL(comm, trees_matrix_build_within(&trees->matrix, trees->rows, features, (int)trees->options.bins,
                                               trees->device, &limits));

@@ -63,8 +63,8 @@ dp_status score_bins(ScoreBins *result, LakeTable *table, const Model *model, in
     DP_GO_ALL(comm, prepare(&b, table, &columns));
     result->features = b.bins.n;
     LakeBins bins = {.set = b.bins.set, .n = b.bins.n};
-    DP_GO(
-        lake_bins_write(table, &bins, columns, b.inputs, threads, bin_block, &b, &result->made, &result->bytes, comm));
+    DP_GO(lake_bins_write(table, &bins, columns, model_inputs(model)->columns, threads, bin_block, &b, &result->made,
+                          &result->bytes, comm));
 done:
     data_encoder_free(&b.encoder);
     dp_free(&b.x);

@@ -112,7 +112,7 @@ static dp_status score_part(float *score, const Judge *judge, const Model *model
     const int *columns = NULL;
     dp_status st = DP_OK;
     DP_GO_ALL(comm, data_encoder_build(&encoder, model_inputs(model), data_schema(data), &columns));
-    DP_GO(data_scan(&scan, data, columns, model_inputs(model)->n, comm));
+    DP_GO(data_scan(&scan, data, columns, model_inputs(model)->columns, comm));
     DP_GO_ALL(comm, score_blocks(score, judge, model, encoder, scan, data));
 done:
     lake_scan_close(&scan);

@@ -114,7 +114,7 @@ dp_status raw_open(RawRows *raw, const Model *model, Data *data, DataPart part, 
     const int *columns;
     int64_t *at = NULL;
     dp_status st = DP_OK;
-    *raw = (RawRows){.model = model, .data = data, .comm = comm, .columns = inputs->n};
+    *raw = (RawRows){.model = model, .data = data, .comm = comm, .columns = inputs->columns};
     DP_GO(score_must_fit(model, data));
     DP_GO_ALL(comm, data_encoder_build(&raw->encoder, inputs, data_schema(data), &columns));
     DP_GO_ALL(comm, build(raw, part, &at));

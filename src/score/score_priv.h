@@ -90,8 +90,8 @@ typedef struct Scorer {
     ScoreModel use;
     Sheet sheet;
     DataEncoder *encoder;
-    const int *columns; /* [inputs] of the table; the encoder's */
-    int *place;         /* [inputs] among the columns of the scan */
+    const int *columns; /* of the table, those that inputs are; the encoder's */
+    int *place;         /* [inputs] of these among the columns of the scan */
     int inputs;
     ModelBins bins;       /* n 0: the model has none */
     const float **column; /* [inputs] of a block whose columns are the features */

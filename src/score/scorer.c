@@ -162,6 +162,21 @@ static dp_status write_rows(Scorer *s, const Rows *rows)
                                 &(LakeRows){.rows = rows->block->rows, .column = value});
 }
 
+/* The value of input j in a row: a column's, or those that a combination is made of. */
+static void input_print(char *out, size_t room, const DataInput *in, int j, const LakeValues *values, int32_t row)
+{
+    size_t n = 0;
+    out[0] = '\0';
+    if (in->encode != DATA_COMBINED)
+        value_print(out, room, &values[j], row);
+    for (int p = 0; p < in->parts && room - n > 8; p++) {
+        if (p > 0)
+            n += (size_t)snprintf(out + n, room - n, " x ");
+        value_print(out + n, room - n, &values[in->part[p]], row);
+        n += strlen(out + n);
+    }
+}
+
 /* Local. Describes a row among the riskiest: its id, and the values that drove the score. */
 static dp_status describe(Scorer *s, ScoreTop *shown, const Rows *rows, int32_t i)
 {
@@ -175,7 +190,7 @@ static dp_status describe(Scorer *s, ScoreTop *shown, const Rows *rows, int32_t 
     for (int k = 0; k < SCORE_TOP_REASONS && reason[k].input >= 0; k++) {
         int j = reason[k].input;
         snprintf(shown->reason[k].column, sizeof shown->reason[k].column, "%s", inputs->input[j].name);
-        value_print(shown->reason[k].value, sizeof shown->reason[k].value, &s->input[j], i);
+        input_print(shown->reason[k].value, sizeof shown->reason[k].value, &inputs->input[j], j, s->input, i);
         shown->reason[k].amount = reason[k].amount;
     }
     return DP_OK;
@@ -198,7 +213,7 @@ dp_status scorer_take(Scorer *s, const Rows *rows, ScoreGiven *given)
 {
     const LakeBlock *block = rows->block;
     bool before = !s->writer || lake_write_has(s->writer, rows_number(block, 0));
-    for (int j = 0; j < s->inputs; j++)
+    for (int j = 0; j < model_inputs(s->use.model)->columns; j++)
         s->input[j] = block->column[s->place[j]];
     DP_TRY(make_room(s, block->rows));
     bool columns = !block->bin && take_columns(s);

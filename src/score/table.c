@@ -49,7 +49,7 @@ static dp_status build_scorers(Batch *b)
     for (int m = 0; m < b->job->n; m++) {
         Scorer *s = &b->scorer[m];
         DP_TRY(scorer_build(s, b->job, &b->job->models[m]));
-        for (int j = 0; j < s->inputs; j++)
+        for (int j = 0; j < model_inputs(s->use.model)->columns; j++)
             s->place[j] = place_of(b, s->columns[j]);
     }
     b->id = schema->id ? place_of(b, lake_schema_find(schema, schema->id)) : -1;

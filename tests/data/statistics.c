@@ -17,7 +17,7 @@ typedef struct Rows {
     int8_t label[N];
     uint8_t part[N];
     char text[N][12];
-    int64_t n;
+    int64_t n, first, last; /* times of train */
 } Rows;
 
 /* `times`: how many distinct ones; few of them make ranks cut within one time. */
@@ -37,25 +37,45 @@ static void make_rows(Rows *rows, uint64_t times, uint64_t seed)
         if (rows->part[i] != DATA_TRAIN && dp_random_below(seed, 7, i, 20) == 0)
             snprintf(rows->text[i], sizeof rows->text[i], "unseen");
     }
+    rows->first = INT64_MAX;
+    rows->last = INT64_MIN;
+    for (int64_t i = 0; i < N; i++)
+        if (rows->part[i] == DATA_TRAIN) {
+            rows->first = rows->time[i] < rows->first ? rows->time[i] : rows->first;
+            rows->last = rows->time[i] > rows->last ? rows->time[i] : rows->last;
+        }
+}
+
+/* What a label that was given then counts: all the same, or the more the later in train's time. */
+static int64_t weight_at(const Rows *rows, int64_t when, const TargetRule *rule)
+{
+    int64_t first = rows->first, last = rows->last;
+    int64_t age = when <= first ? 0 : (when - first) * TIMELINE_AGES / (last - first + 1);
+    return rule->weight[age < TIMELINE_AGES ? age : TIMELINE_AGES - 1];
 }
 
 /* The definition: every pair of rows. */
-static float expected(const Rows *rows, int64_t i, bool known)
+static float expected(const Rows *rows, int64_t i, bool known, const TargetRule *rule)
 {
     Count category = {0, 0}, all = {0, 0};
+    int64_t unit = rule->weight[TIMELINE_AGES - 1];
+    if (rows->part[i] == DATA_TRAIN)
+        unit = weight_at(rows, rows->time[i], rule);
     for (int64_t j = 0; j < N; j++) {
         int64_t when = known && rows->known[j] > rows->time[j] ? rows->known[j] : rows->time[j];
         if (rows->part[j] != DATA_TRAIN || (rows->part[i] == DATA_TRAIN && when >= rows->time[i]))
             continue;
-        all.n++;
-        all.hits += rows->label[j];
+        int64_t counts = weight_at(rows, when, rule);
+        all.n += counts;
+        all.hits += rows->label[j] * counts;
         if (strcmp(rows->text[i], rows->text[j]) == 0) {
-            category.n++;
-            category.hits += rows->label[j];
+            category.n += counts;
+            category.hits += rows->label[j] * counts;
         }
     }
-    double base = (all.hits + 0.5) / (all.n + 1.0);
-    return (float)((category.hits + WEIGHT * base) / (category.n + WEIGHT));
+    double base = ((double)all.hits + 0.5 * (double)unit) / (double)(all.n + unit);
+    return (float)(((double)category.hits + WEIGHT * (double)unit * base) /
+                   ((double)category.n + WEIGHT * (double)unit));
 }
 
 /* Every rank takes its rows of the whole, the last of three or more none. */
@@ -66,7 +86,7 @@ static bool is_mine(int64_t i, uint64_t seed)
     return (int)(u * u * owners) == comm_rank(comm);
 }
 
-static void check_statistics(const Rows *all, bool known, uint64_t seed)
+static void check_statistics(const Rows *all, bool known, double half_life, uint64_t seed)
 {
     static int8_t label[N];
     static uint8_t part[N];
@@ -76,6 +96,7 @@ static void check_statistics(const Rows *all, bool known, uint64_t seed)
     Categories categories = {0};
     Timeline timeline;
     TargetTable table = {0};
+    TargetRule rule = {.prior_weight = WEIGHT, .timeline = &timeline, .n_timelines = 1};
     int64_t n = 0, n_train = 0, size = 0;
     assert_ok(dp_new(&categories.code, N));
     for (int64_t i = 0; i < N; i++)
@@ -93,9 +114,10 @@ static void check_statistics(const Rows *all, bool known, uint64_t seed)
         }
     TargetRows rows = {.n = n, .part = part, .label = label};
     assert_ok(timeline_build(&timeline, train, times, known ? knowns : NULL, n_train, comm));
-    assert_ok(target_statistics(values, &table, &categories, &rows, &timeline, WEIGHT, comm));
+    target_weights(rule.weight, half_life);
+    assert_ok(target_statistics(values, &table, &categories, &rows, &rule, comm));
     for (int64_t i = 0; i < n; i++) {
-        float value = expected(all, place[i], known);
+        float value = expected(all, place[i], known, &rule);
         if (memcmp(&value, &values[i], sizeof value) != 0)
             fail_msg("row %d ('%s', part %d): %.9g, by definition %.9g", (int)place[i], all->text[place[i]], part[i],
                      (double)values[i], (double)value);
@@ -118,7 +140,8 @@ static void statistics_are_those_of_all_pairs(void **state)
     for (size_t t = 0; t < sizeof times / sizeof *times; t++)
         for (int known = 0; known < 2; known++) {
             make_rows(&rows, times[t], 10 + t);
-            check_statistics(&rows, known, 20 + t);
+            check_statistics(&rows, known, 0, 20 + t);
+            check_statistics(&rows, known, t % 2 ? 0.05 : 0.4, 20 + t);
         }
 }
 
@@ -128,6 +151,8 @@ static void later_labels_change_nothing_earlier(void **state)
 {
     (void)state;
     static Rows rows, changed;
+    TargetRule rule = {.prior_weight = WEIGHT};
+    target_weights(rule.weight, 0.1);
     make_rows(&rows, 500, 3);
     changed = rows;
     for (int64_t i = 0; i < N; i++)
@@ -135,8 +160,22 @@ static void later_labels_change_nothing_earlier(void **state)
             changed.label[i] = !rows.label[i];
     for (int64_t i = 0; i < N; i++)
         if (rows.part[i] == DATA_TRAIN && rows.time[i] <= 100)
-            assert_true(expected(&rows, i, false) == expected(&changed, i, false));
-    check_statistics(&changed, false, 4);
+            assert_true(expected(&rows, i, false, &rule) == expected(&changed, i, false, &rule));
+    check_statistics(&changed, false, 0, 4);
+}
+
+/* Half as much a half-life earlier, and so that 2^37 labels still fit. */
+static void weights_halve(void **state)
+{
+    (void)state;
+    int64_t weight[TIMELINE_AGES];
+    target_weights(weight, 0.25);
+    for (int a = 64; a < TIMELINE_AGES; a++)
+        assert_true(weight[a] >= 2 * weight[a - 32] - 2 && weight[a] <= 2 * weight[a - 32] + 2);
+    target_weights(weight, 0.05);
+    assert_true(weight[0] == 16 && weight[TIMELINE_AGES - 1] < 1 << 25);
+    target_weights(weight, 0);
+    assert_true(weight[0] == 1 && weight[TIMELINE_AGES - 1] == 1);
 }
 
 static void maps_find_what_was_put(void **state)
@@ -160,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(statistics_are_those_of_all_pairs),
         cmocka_unit_test(later_labels_change_nothing_earlier),
+        cmocka_unit_test(weights_halve),
         cmocka_unit_test(maps_find_what_was_put),
     };
     if (comm_open(&comm, NULL) != DP_OK)

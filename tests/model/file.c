@@ -23,6 +23,7 @@ static void put(const void *data, size_t size)
 static void same_inputs(const DataInputs *a, const DataInputs *b)
 {
     assert_int_equal(a->n, b->n);
+    assert_int_equal(a->columns, b->columns);
     for (int j = 0; j < a->n; j++) {
         const DataInput *left = &a->input[j], *right = &b->input[j];
         assert_string_equal(left->name, right->name);
@@ -34,21 +35,28 @@ static void same_inputs(const DataInputs *a, const DataInputs *b)
         assert_int_equal(left->n, right->n);
         if (left->n == 0)
             continue;
+        assert_memory_equal(left->value, right->value, (size_t)left->n * sizeof *left->value);
+        if (left->encode == DATA_COMBINED) {
+            assert_int_equal(left->parts, right->parts);
+            assert_memory_equal(left->part, right->part, sizeof left->part);
+            assert_memory_equal(left->key, right->key, (size_t)left->n * sizeof *left->key);
+            continue;
+        }
         assert_memory_equal(left->text_at, right->text_at, (size_t)(left->n + 1) * sizeof *left->text_at);
         assert_memory_equal(left->text, right->text, (size_t)left->text_at[left->n]);
-        assert_memory_equal(left->value, right->value, (size_t)left->n * sizeof *left->value);
     }
 }
 
-/* 200 rows of 9 features as columns from row 3 on. */
+/* 200 rows of up to 11 features as columns from row 3 on. */
 static void columns_give_the_same(const Model *model, const float *x, const float *score)
 {
-    static float value[9][203], again[200];
-    const float *values[9];
-    for (int f = 0; f < 9; f++) {
+    static float value[11][203], again[200];
+    const float *values[11];
+    int n = model_inputs(model)->n;
+    for (int f = 0; f < n; f++) {
         values[f] = value[f];
         for (int i = 0; i < 200; i++)
-            value[f][3 + i] = x[9 * i + f];
+            value[f][3 + i] = x[n * i + f];
     }
     model_predict_columns(model, values, 3, 200, again);
     assert_memory_equal(again, score, sizeof again);
@@ -58,14 +66,16 @@ static void what_is_written_comes_back(void **state)
 {
     (void)state;
     for (int growth = 0; growth < 2; growth++) {
-        TreesModel m = forest_make((TreesGrowth)growth, 9, 30, 5, 3);
-        DataInputs inputs = forest_inputs(9, 40);
+        TreesModel m = forest_make((TreesGrowth)growth, 9 + 2 * growth, 30, 5, 3);
+        DataInputs inputs = forest_inputs(9 + 2 * growth, 40);
+        if (growth == 1)
+            forest_combine(&inputs, 2, 30);
         dp_buf image = {0}, again = {0};
         dp_digest payload = forest_image(&image, &m, &inputs, provenance);
         Model *model = NULL;
         char *beside = NULL;
         ModelFacts facts;
-        float *x = forest_rows(&m, 200, 9, 5), score[200];
+        float *x = forest_rows(&m, 200, m.n_features, 5), score[200];
         put(image.data, image.size);
         assert_ok(model_load(&model, &beside, path, NULL));
         assert_string_equal(beside, provenance);
@@ -77,8 +87,8 @@ static void what_is_written_comes_back(void **state)
         TreesScorer *scorer = NULL;
         int64_t margin[200];
         assert_ok(trees_scorer_build(&scorer, &m, NULL));
-        trees_margins(scorer, x, 200, 9, margin);
-        model_predict(model, x, 200, 9, score);
+        trees_margins(scorer, x, 200, m.n_features, margin);
+        model_predict(model, x, 200, m.n_features, score);
         for (int i = 0; i < 200; i++)
             assert_true(score[i] == (float)trees_probability(margin[i]));
         columns_give_the_same(model, x, score);
@@ -385,6 +395,30 @@ static void hostile_files_are_refused(void **state)
     trees_model_free(&m);
 }
 
+/* What combines itself, too much, out of order or past its keys. */
+static void bad_combinations_are_refused(void **state)
+{
+    (void)state;
+    DataInputs inputs = forest_inputs(11, 40);
+    forest_combine(&inputs, 2, 30);
+    DataInput *in = &inputs.input[10];
+    uint64_t key = in->key[29];
+    assert_ok(model_inputs_check(&inputs));
+    for (int evil = 0; evil < 6; evil++) {
+        int parts = in->parts, part = in->part[0];
+        in->parts = evil == 0 ? 4 : evil == 1 ? 0 : parts;
+        in->part[0] = evil == 2 ? in->part[1] : evil == 3 ? 0 : part; /* input 0 is a number */
+        in->key[29] = evil == 4 ? 41 * 41 : evil == 5 ? in->key[28] : key;
+        assert_fails(model_inputs_check(&inputs), DP_ERR_DATA, "model-07");
+        in->parts = parts;
+        in->part[0] = part;
+        in->key[29] = key;
+    }
+    inputs.columns = 10;
+    assert_fails(model_inputs_check(&inputs), DP_ERR_DATA, "model-07");
+    data_inputs_free(&inputs);
+}
+
 static void packed_arrays_come_back_or_are_refused(void **state)
 {
     (void)state;
@@ -436,13 +470,10 @@ static int clean(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_written_comes_back),
-        cmocka_unit_test(the_digest_is_of_the_payload_alone),
-        cmocka_unit_test(every_flip_and_every_cut_is_found),
-        cmocka_unit_test(forged_arrays_are_refused),
-        cmocka_unit_test(every_lie_is_refused_or_harmless),
-        cmocka_unit_test(hostile_files_are_refused),
-        cmocka_unit_test(packed_arrays_come_back_or_are_refused),
+        cmocka_unit_test(what_is_written_comes_back),        cmocka_unit_test(the_digest_is_of_the_payload_alone),
+        cmocka_unit_test(every_flip_and_every_cut_is_found), cmocka_unit_test(forged_arrays_are_refused),
+        cmocka_unit_test(every_lie_is_refused_or_harmless),  cmocka_unit_test(hostile_files_are_refused),
+        cmocka_unit_test(bad_combinations_are_refused),      cmocka_unit_test(packed_arrays_come_back_or_are_refused),
     };
     return cmocka_run_group_tests(tests, make, clean);
 }

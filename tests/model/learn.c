@@ -10,14 +10,26 @@
 static Comm *comm, *alone;
 static char lake[64];
 
-enum { ROWS = 2500, PIECE = 300, COLUMNS = 6, INPUTS = 3, TREES = 9 };
+enum { ROWS = 2500, PIECE = 300, COLUMNS = 7, INPUTS = 4, FEATURES = 8, TREES = 9 };
 static LakeColumn columns[COLUMNS] = {
     COLUMN("id", LAKE_TEXT),           COLUMN("at", LAKE_TIME),
     COLUMN("fault", LAKE_LABEL),       COLUMN("value", LAKE_NUMBER),
     COLUMN("importer", LAKE_CATEGORY), COLUMN("mass", LAKE_NUMBER32, .unit = (char *)(uintptr_t) "kg"),
+    COLUMN("mode", LAKE_CATEGORY),
 };
 static LakeSchema schema = {.columns = columns, .n = COLUMNS};
-static const char *const inputs[INPUTS] = {"value", "importer", "mass"};
+static const char *const inputs[INPUTS] = {"value", "importer", "mass", "mode"};
+
+static int importer_of(uint64_t i)
+{
+    double u = dp_random_unit(1, 4, i);
+    return (int)(40 * u * u);
+}
+
+static int mode_of(uint64_t i)
+{
+    return (int)(4 * dp_random_unit(1, 6, i));
+}
 
 static void print_cell(char out[32], int c, uint64_t i)
 {
@@ -27,12 +39,14 @@ static void print_cell(char out[32], int c, uint64_t i)
         sprintf(out, "D%05d", (int)i);
     else if (c == 1)
         dp_time_print(out, dp_days_of_date(2024, 1, 1) * DP_DAY + (int64_t)(i * 365 / ROWS) * DP_DAY);
-    else if (c == 2)
-        sprintf(out, "%d", u < 0.1 + 0.6 * risk * (dp_random_unit(1, 4, i) < 0.5));
+    else if (c == 2) /* an importer is bad in one mode and good in the other */
+        sprintf(out, "%d", u < 0.1 + 0.6 * risk * (importer_of(i) % 2 == mode_of(i) % 2));
     else if (c == 3)
         sprintf(out, "%.4f", 100 * risk);
     else if (c == 4 && u > 0.03)
-        sprintf(out, "importer %d", (int)(80 * u * u));
+        sprintf(out, "importer %d", importer_of(i));
+    else if (c == 6)
+        sprintf(out, "mode %d", mode_of(i));
     else if (c == 5 && u > 0.1)
         sprintf(out, "%.3f", 1000 * u);
 }
@@ -67,7 +81,7 @@ static void learner_open(Learner *l, const char *growth, const Comm *c)
     SplitOptions split = {.train = {.kind = CFG_PART_MONTHS, .count = 8},
                           .valid = {.kind = CFG_PART_MONTHS, .count = 2},
                           .test = {.kind = CFG_PART_MONTHS, .count = 2}};
-    EncodeOptions encode = {.prior_weight = 5};
+    EncodeOptions encode = {.prior_weight = 5, .half_life = 0.2, .pairs = 2, .parts = 2, .memory = 1 << 20};
     char text[256];
     CfgKind kinds = kind;
     kinds.n = model_sections_n;
@@ -187,13 +201,14 @@ static void score_table(const Model *model, Learner *l, float *score)
     const int *wanted;
     LakeScan *scan = NULL;
     const LakeBlock *block;
-    static float x[65536 * INPUTS];
+    static float x[65536 * FEATURES];
+    assert_int_equal(model_inputs(model)->n, FEATURES); /* a pair, and three that follow what changes */
     assert_ok(data_encoder_build(&encoder, model_inputs(model), lake_schema(l->table), &wanted));
     assert_ok(data_scan(&scan, l->data, wanted, INPUTS, alone));
     assert_ok(lake_next(scan, &block));
     while (block) {
-        assert_ok(data_encode(encoder, block->column, block->rows, x, INPUTS));
-        model_predict(model, x, block->rows, INPUTS, score + block->first_row);
+        assert_ok(data_encode(encoder, block->column, block->rows, x, FEATURES));
+        model_predict(model, x, block->rows, FEATURES, score + block->first_row);
         assert_ok(lake_next(scan, &block));
     }
     lake_scan_close(&scan);

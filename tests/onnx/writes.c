@@ -69,15 +69,23 @@ static void write_file(const char *folder, const char *name, const void *data, s
         abort();
 }
 
-/* Random texts of the table, unseen ones and missing ones; x gets what the contract says. */
+/* A row's place in the table of category j: random, in->n or more is unseen, -1 missing. */
+static int64_t place_of(int j, const DataInput *in, int64_t i)
+{
+    if (i % 11 == 0)
+        return -1;
+    return (int64_t)dp_random_below(1, (uint64_t)j, (uint64_t)i, (uint64_t)(in->n + in->n / 4));
+}
+
+/* Texts of the table, unseen ones and missing ones; x gets what the contract says. */
 static void write_category(const char *folder, const char *what, int j, const DataInput *in, float *x, int64_t n,
                            int64_t stride)
 {
     dp_buf words = {0};
     char name[64];
     for (int64_t i = 0; i < n; i++) {
-        int64_t k = (int64_t)dp_random_below(1, (uint64_t)j, (uint64_t)i, (uint64_t)(in->n + in->n / 4));
-        bool missing = i % 11 == 0;
+        int64_t k = place_of(j, in, i);
+        bool missing = k < 0;
         if (!missing && k < in->n)
             forest_must(dp_buf_add(&words, in->text + in->text_at[k], (size_t)(in->text_at[k + 1] - in->text_at[k])));
         else if (!missing)
@@ -88,6 +96,26 @@ static void write_category(const char *folder, const char *what, int j, const Da
     snprintf(name, sizeof name, "%s.text.%d", what, j);
     write_file(folder, name, words.data, words.size);
     dp_buf_free(&words);
+}
+
+/* x gets the combination of the places above, by its definition. */
+static void fill_combination(const DataInputs *inputs, int j, float *x, int64_t n, int64_t stride)
+{
+    const DataInput *in = &inputs->input[j];
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t key = 0;
+        bool unseen = false;
+        for (int p = 0; p < in->parts; p++) {
+            const DataInput *part = &inputs->input[in->part[p]];
+            int64_t k = place_of(in->part[p], part, i);
+            unseen = unseen || k >= part->n;
+            key = key * ((uint64_t)part->n + 1) + (uint64_t)(k < 0 ? part->n : k);
+        }
+        x[i * stride + j] = in->unseen;
+        for (int64_t k = 0; k < in->n && !unseen; k++)
+            if (in->key[k] == key)
+                x[i * stride + j] = in->value[k];
+    }
 }
 
 static void write_case(const char *folder, const char *what, TreesModel m, int64_t n)
@@ -101,6 +129,8 @@ static void write_case(const char *folder, const char *what, TreesModel m, int64
     TreesScorer *scorer = NULL;
     dp_free(&inputs.input[0].name);
     forest_must(dp_copy_text(&inputs.input[0].name, "score")); /* a column may have the name of an output */
+    if (m.n_features >= 12)
+        forest_combine(&inputs, 3, 200);
     forest_image(&image, &m, &inputs, "{}");
     snprintf(name, sizeof name, "%s.h5", what);
     write_file(folder, name, image.data, image.size);
@@ -115,6 +145,8 @@ static void write_case(const char *folder, const char *what, TreesModel m, int64
     for (int j = 0; j < inputs.n; j++)
         if (inputs.input[j].encode == DATA_TARGET)
             write_category(folder, what, j, &inputs.input[j], x, n, m.n_features);
+        else if (inputs.input[j].encode == DATA_COMBINED)
+            fill_combination(&inputs, j, x, n, m.n_features);
     forest_must(dp_new(&score, (size_t)n));
     forest_must(dp_new(&margin, (size_t)n));
     forest_must(trees_scorer_build(&scorer, &m, NULL));

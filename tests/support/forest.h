@@ -96,7 +96,7 @@ static inline float *forest_rows(const TreesModel *m, int64_t n, int64_t stride,
 /* Inputs "number_0", "category_1", ...: every third is a category with a table of `categories` texts. */
 static inline DataInputs forest_inputs(int n, int categories)
 {
-    DataInputs inputs = {.n = n};
+    DataInputs inputs = {.n = n, .columns = n};
     char text[64];
     forest_must(dp_new(&inputs.input, (size_t)n));
     for (int j = 0; j < n; j++) {
@@ -124,6 +124,38 @@ static inline DataInputs forest_inputs(int n, int categories)
         }
     }
     return inputs;
+}
+
+/* Turns the last n inputs into combinations of the first categories: one of one, one of two, ... */
+static inline void forest_combine(DataInputs *inputs, int n, int entries)
+{
+    char text[64];
+    inputs->columns = inputs->n - n;
+    for (int k = 0; k < n; k++) {
+        DataInput *in = &inputs->input[inputs->columns + k];
+        uint64_t keys = 1;
+        dp_free(&in->name);
+        dp_free(&in->unit);
+        dp_free(&in->text_at);
+        dp_free(&in->text);
+        dp_free(&in->value);
+        *in = (DataInput){.type = LAKE_CATEGORY, .encode = DATA_COMBINED, .parts = k % DATA_PARTS + 1};
+        snprintf(text, sizeof text, "combination %d", k);
+        forest_must(dp_copy_text(&in->name, text));
+        for (int j = 0, p = 0; p < in->parts; j++)
+            if (inputs->input[j].encode == DATA_TARGET) {
+                in->part[p++] = j;
+                keys *= (uint64_t)inputs->input[j].n + 1;
+            }
+        in->n = (int64_t)keys / 2 < entries ? (int64_t)keys / 2 : entries;
+        in->missing = in->unseen = 0.043f;
+        forest_must(dp_new(&in->key, (size_t)in->n));
+        forest_must(dp_new(&in->value, (size_t)in->n));
+        for (int64_t i = 0; i < in->n; i++) {
+            in->key[i] = keys / (uint64_t)in->n * (uint64_t)i + (uint64_t)forest_pick(502, (uint64_t)i, 2);
+            in->value[i] = (float)forest_pick(501, (uint64_t)(k * 1000 + i), 1000) * 0.001f;
+        }
+    }
 }
 
 /* The bytes of a model file with these trees and inputs, as training would have made it. */

@@ -12,14 +12,14 @@ want=$(payload "$(train 1 free 2>"$words")")
 [ ! -e data/scratch ] || wrong "a scratch folder that nobody needs"
 # Far less than the process has by itself: learning keeps to its least part of it.
 for ranks in 1 2; do
-	got=$(payload "$(train $ranks held-$ranks job.memory=3MiB 2>"$words")")
+	got=$(payload "$(train $ranks held-$ranks job.memory=6MiB 2>"$words")")
 	[ "$got" = "$want" ] || wrong "$ranks ranks under a limit: $got, not $want: $(cat "$words")"
 done
 [ -d data/scratch ] || wrong "the rows did not lie in the scratch folder"
 [ -z "$(ls -A data/scratch)" ] || wrong "something is left in the scratch folder: $(ls -A data/scratch)"
 # A scratch folder that cannot be made is said before anything is learned.
 rmdir data/scratch && touch data/scratch
-train 1 nowhere job.memory=3MiB >out 2>"$words" && wrong "learned without a scratch folder"
+train 1 nowhere job.memory=6MiB >out 2>"$words" && wrong "learned without a scratch folder"
 grep -q "base-20" "$words" || wrong "not said why: $(cat "$words")"
 # Nor can anything be learned where one node's histograms do not fit.
 rm data/scratch
