@@ -27,9 +27,15 @@ again=$(score 2 scores-1 2>"$words")
 grep -q "nothing was added" "$words" || wrong "not said that nothing was added"
 [ "$(rows scores-1)" = "$want" ] || wrong "a second time changed the scores"
 
+# From here on each file takes its time to reach the disk, so that a job can be caught at work on the fastest machine.
+cp "$DIPPER_FAILING" failing.so # LD_PRELOAD takes a path apart at its blanks
+slowly() {
+	LD_PRELOAD=$home/failing.so FAIL_UNDER=$home/data SLOW_SYNC=40 "$@"
+}
+
 # Disturbed after the first blocks: by kill -9, by USR2 (alone and under mpirun), then gone on with.
 disturb() { # SIGNAL RANKS TABLE
-	score "$2" "$3" >out 2>"$words" &
+	slowly score "$2" "$3" >out 2>"$words" &
 	local pid=$!
 	for _ in $(seq 500); do
 		[ "$(find "data/lake/$3" -name '*.h5' 2>/dev/null | wc -l)" -lt 2 ] || break
@@ -62,7 +68,7 @@ go_on 3 scores-term
 
 # From another process of this host, to the first of three ranks; USR1 asks for nothing that is not done anyway.
 for signal in stop usr1; do
-	score 3 scores-$signal name="$signal" >out 2>"$words" &
+	slowly score 3 scores-$signal name="$signal" >out 2>"$words" &
 	pid=$!
 	for _ in $(seq 500); do
 		[ "$(find "data/lake/scores-$signal" -name '*.h5' 2>/dev/null | wc -l)" -lt 2 ] || break

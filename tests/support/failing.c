@@ -1,5 +1,6 @@
-/* libfailing.so, for LD_PRELOAD: the n-th call on a file below a folder fails, once.
- *   FAIL_UNDER=/folder  FAIL_CALL=write|sync|name|close|make  FAIL_AT=7  FAIL_MARK=/file (made when it happened)
+/* libfailing.so, for LD_PRELOAD: the n-th call on a file below a folder fails, once; or each of them takes its time.
+ *   SLOW_SYNC=50 (milliseconds that every fsync below FAIL_UNDER takes longer: a disk on which a job can be caught at
+ * work) FAIL_UNDER=/folder  FAIL_CALL=write|sync|name|close|make  FAIL_AT=7  FAIL_MARK=/file (made when it happened)
  * write: write, pwrite, ftruncate (ENOSPC); sync: fsync, fdatasync (EIO); name: rename, link (EIO); close (EIO, and
  * the file is closed); make: open with O_CREAT, mkdir (ENOSPC). */
 #include <dlfcn.h>
@@ -52,6 +53,13 @@ static bool now(const char *call, int error)
     return true;
 }
 
+static void take_time(void)
+{
+    const char *slow = getenv("SLOW_SYNC");
+    if (slow)
+        usleep((useconds_t)atoi(slow) * 1000);
+}
+
 #define REAL(type, name, ...) ((type(*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name))
 
 ssize_t write(int fd, const void *data, size_t size)
@@ -91,7 +99,10 @@ int ftruncate64(int fd, off_t size)
 
 int fsync(int fd)
 {
-    if (open_below(fd) && now("sync", EIO))
+    bool ours = open_below(fd);
+    if (ours)
+        take_time();
+    if (ours && now("sync", EIO))
         return -1;
     return REAL(int, fsync, int)(fd);
 }
