@@ -262,7 +262,7 @@ static double time_single(const TreesScorer *scorer, const float *x, double *p99
 /* A contract of plain numbers. */
 static DataInputs numbers(void)
 {
-    DataInputs inputs = {.n = FEATURES};
+    DataInputs inputs = {.n = FEATURES, .columns = FEATURES};
     char name[16];
     MUST(dp_new(&inputs.input, FEATURES));
     for (int j = 0; j < FEATURES; j++) {
