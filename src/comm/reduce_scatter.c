@@ -83,7 +83,7 @@ static int worker(Places places, int place)
     return place < places.pairs ? 2 * place + 1 : place + places.pairs;
 }
 
-/* Halves the stretch of places lo .. hi - 1 until it is this one. at [size + 1]: where each rank's part begins. */
+/* Halves the stretch of places lo .. hi - 1, whose parts are the numbers from .. to - 1, until it is this one. */
 static void halve(const Comm *comm, Places places, int place, int64_t *values, const int *counts)
 {
     int lo = 0, hi = places.n;

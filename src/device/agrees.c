@@ -27,6 +27,56 @@ static void draw(Sample *sample)
         sample->segment[k] = (TreeSegment){.begin = k * 700, .count = k == 2 ? 600 : 700, .node = k};
 }
 
+/* What trees learn from: rounded gradients of a drawn sample of rows, their list, its two halves, sums of leaves. */
+typedef struct Rows {
+    TreePair pair[ROWS];
+    uint32_t index[ROWS + TREE_PAD], scratch[ROWS + TREE_PAD];
+    int64_t sum[4][3], listed, left;
+} Rows;
+
+static void learn_rows(Rows *rows, const TreeOps *ops, const DeviceContext *context, const Sample *sample,
+                       const TreeBins *bins)
+{
+    static const uint8_t part[ROWS];
+    int64_t margin[ROWS], from[2] = {0, ROWS};
+    int8_t label[ROWS];
+    uint64_t row[ROWS];
+    TreeDraw draw = {.key = 9, .scale = 1, .h_scale = 1};
+    TreeSegment segment;
+    memset(rows, 0, sizeof *rows);
+    for (int i = 0; i < ROWS; i++) {
+        row[i] = (uint64_t)i * 7;
+        label[i] = (int8_t)(sample->column[0][i] > 8);
+        margin[i] = ((int64_t)sample->column[1][i] - 8) << 18;
+    }
+    for (int k = 0; k < TREE_SIZES; k++) {
+        draw.below[k] = (UINT64_C(1) << 53) / (uint64_t)(1 + k % 3);
+        draw.times[k] = 1 + k % 3;
+    }
+    TreeLoss loss = {.n = ROWS, .part = part, .margin = margin, .label = label, .weight = {1, 1}};
+    TreeGradients gradients = {
+        .loss = loss, .row = row, .g_scale = 20, .h_scale = 40, .key = 3, .draw = &draw, .pair = rows->pair};
+    ops->gradients(context, &gradients);
+    TreeListing list = {.pair = rows->pair, .shards = 1, .from = from, .index = rows->index, .segment = &segment};
+    ops->list(context, &list);
+    TreeCut cut = {.segment = segment, .feature = 3, .bin = 6, .missing_right = true};
+    TreePartition partition = {.bins = bins, .index = rows->index, .scratch = rows->scratch, .cut = &cut, .cuts = 1};
+    ops->partition(context, &partition);
+    TreeLeafSums sums = {
+        .loss = loss, .g_scale = 0x1p30, .h_scale = 0x1p30, .leaf = sample->leaf[0], .leaves = 4, .sum = rows->sum[0]};
+    ops->leaf_sums(context, &sums);
+    rows->listed = segment.count;
+    rows->left = cut.left;
+}
+
+/* Lists count up to their end; what lies behind is nobody's. */
+static bool same_rows(const Rows *a, const Rows *b)
+{
+    return a->listed == b->listed && a->left == b->left && memcmp(a->sum, b->sum, sizeof a->sum) == 0 &&
+           memcmp(a->pair, b->pair, sizeof a->pair) == 0 &&
+           memcmp(a->index, b->index, (size_t)a->listed * sizeof *a->index) == 0;
+}
+
 bool device_agrees(const TreeOps *ops, const DeviceContext *context)
 {
     static const int32_t id[FEATURES] = {0, 1, 2, 3, 4}, at[FEATURES + 1] = {0, 17, 34, 51, 68, 85};
@@ -73,7 +123,12 @@ bool device_agrees(const TreeOps *ops, const DeviceContext *context)
     ops->walk(context, &walk);
     walk.leaf = sample.leaf[1];
     truth->walk(context, &walk);
+    Rows mine_rows, right_rows;
+    learn_rows(&mine_rows, ops, context, &sample, &bins);
+    learn_rows(&right_rows, truth, context, &sample, &bins);
     ops->drop(context, bins.kept);
+    if (!same_rows(&mine_rows, &right_rows))
+        return false;
     if (memcmp(sample.leaf[0], sample.leaf[1], sizeof *sample.leaf) != 0)
         return false;
     for (int k = 0; k < NODES; k++)

@@ -202,7 +202,7 @@ static dp_status build_root(TreesTraining *t, const Comm *comm)
     t->which[0] = 0;
     root = trees_histograms_build(t, t->learn, t->which, 1, comm);
     size_t bytes = 2 * (size_t)(t->feature_at[last] - t->feature_at[first]) * sizeof *root;
-    if (root == t->local)
+    if (root == t->local) /* a device may hold both; the one copy a tree is made here */
         t->ops->fetch(t->context, t->local, bytes);
     if (bytes > 0) /* more ranks than features: this one has none of the histogram, and no memory for it */
         memcpy(t->next, root, bytes);
