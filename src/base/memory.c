@@ -1,5 +1,6 @@
 #include "base/memory.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,4 +156,11 @@ int64_t dp_memory_peak(void)
 int64_t dp_memory_now(void)
 {
     return status_line("VmRSS:");
+}
+
+void dp_memory_settle(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }

@@ -45,5 +45,8 @@ dp_status dp_bytes_of(size_t *bytes, size_t n, size_t size);
 /* Local. Largest resident set of this process so far, and what it uses now, in bytes; 0 where unknown. */
 int64_t dp_memory_peak(void);
 int64_t dp_memory_now(void);
+/* Local. Memory that was freed goes back to the system: between two stages that hold different things, so that the peak
+ * is that of the larger one and not of both. */
+void dp_memory_settle(void);
 
 #endif

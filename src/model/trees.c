@@ -118,6 +118,7 @@ static dp_status fill_matrix(Trees *trees, Data *data, const Comm *comm)
     size_t rows = (size_t)trees->rows;
     TreesLimits limits = limits_now(trees);
     DP_GO(data_plan(data, comm));
+    dp_memory_settle();
     features = data_features_n(data);
     DP_GO_ALL(comm, dp_new(&use, rows));
     DP_GO_ALL(comm, trees_matrix_build_within(&trees->matrix, trees->rows, features, (int)trees->options.bins,
@@ -134,6 +135,7 @@ static dp_status fill_matrix(Trees *trees, Data *data, const Comm *comm)
 done:
     dp_spill_close(&values);
     dp_free(&use);
+    dp_memory_settle();
     return st;
 }
 
