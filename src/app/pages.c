@@ -15,13 +15,15 @@
 #include "onnx/onnx.h"
 #include "registry/registry.h"
 #include "score/score.h"
+#include "tensor/tensor.h"
 #include "train/train.h"
 #include "tune/tune.h"
 #include "trees/trees.h"
 
-static const dp_help_row *const tables[] = {
-    base_help, comm_help, config_help, device_help, lake_help, run_help,   ingest_help, trees_help,    metric_help,
-    onnx_help, data_help, model_help,  train_help,  tune_help, score_help, app_help,    registry_help, NULL};
+static const dp_help_row *const tables[] = {base_help,  comm_help, config_help,   tensor_help, device_help,
+                                            lake_help,  run_help,  ingest_help,   trees_help,  metric_help,
+                                            onnx_help,  data_help, model_help,    train_help,  tune_help,
+                                            score_help, app_help,  registry_help, NULL};
 
 /* Text in lines of at most 100 characters, each after `indent` spaces. */
 static dp_status add_wrapped(dp_buf *out, const char *text, int indent)

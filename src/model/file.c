@@ -61,30 +61,30 @@ static dp_status h5_failed(const char *what)
     return dp_fail(DP_ERR_INTERNAL, "model-08", "HDF5 could not %s in memory", what);
 }
 
-static hid_t file_type(ModelType type)
+static hid_t file_type(TensorType type)
 {
     switch (type) {
-    case MODEL_U8:
+    case TENSOR_U8:
         return H5T_STD_U8LE;
-    case MODEL_I32:
+    case TENSOR_I32:
         return H5T_STD_I32LE;
-    case MODEL_I64:
+    case TENSOR_I64:
         return H5T_STD_I64LE;
-    case MODEL_F32:
+    case TENSOR_F32:
         return H5T_IEEE_F32LE;
-    case MODEL_F64:
+    case TENSOR_F64:
         return H5T_IEEE_F64LE;
     }
     return H5I_INVALID_HID;
 }
 
-static dp_status write_array(hid_t group, hid_t how, const char *name, ModelType type, const void *data, int64_t n)
+static dp_status write_array(hid_t group, hid_t how, const char *name, const Tensor *tensor)
 {
-    hsize_t dims = (hsize_t)n;
+    hsize_t dims = (hsize_t)tensor->shape[0];
     dp_status st = DP_OK;
-    hid_t space = H5Screate_simple(1, &dims, NULL);
-    hid_t set = H5Dcreate2(group, name, file_type(type), space, H5P_DEFAULT, how, H5P_DEFAULT);
-    if (set < 0 || (n > 0 && H5Dwrite(set, file_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
+    hid_t space = H5Screate_simple(1, &dims, NULL), type = file_type(tensor->type);
+    hid_t set = H5Dcreate2(group, name, type, space, H5P_DEFAULT, how, H5P_DEFAULT);
+    if (set < 0 || (dims > 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor->data) < 0))
         st = h5_failed("write an array");
     if (set >= 0 && H5Dclose(set) < 0)
         st = h5_failed("close an array");
@@ -116,6 +116,7 @@ static dp_status write_groups(hid_t file, hid_t how, hid_t group_how, const char
 {
     dp_status st = DP_OK;
     char hex[DP_DIGEST_HEX];
+    Tensor json = tensor_vector(TENSOR_U8, provenance, (int64_t)strlen(provenance));
     hid_t group = H5Gcreate2(file, "payload", H5P_DEFAULT, group_how, H5P_DEFAULT);
     hid_t beside = H5Gcreate2(file, "provenance", H5P_DEFAULT, group_how, H5P_DEFAULT);
     dp_digest_print(hex, payload);
@@ -123,9 +124,8 @@ static dp_status write_groups(hid_t file, hid_t how, hid_t group_how, const char
     DP_GO(write_text(group, "family", family));
     DP_GO(write_text(group, "sha256", hex));
     for (int i = 0; i < arrays->n; i++)
-        DP_GO(write_array(group, how, arrays->array[i].name, arrays->array[i].type, arrays->array[i].data,
-                          arrays->array[i].n));
-    DP_GO(write_array(beside, how, "json", MODEL_U8, provenance, (int64_t)strlen(provenance)));
+        DP_GO(write_array(group, how, arrays->array[i].name, &arrays->array[i].tensor));
+    DP_GO(write_array(beside, how, "json", &json));
 done:
     if (group >= 0 && H5Gclose(group) < 0 && st == DP_OK)
         st = h5_failed("close a group");

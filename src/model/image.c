@@ -238,17 +238,17 @@ static dp_status find_link(const Image *image, const Group *group, const char *n
 
 /* HDF5's descriptions of our five types: little-endian, every bit in use. */
 static const struct {
-    ModelType type;
+    TensorType type;
     uint8_t size, bytes[20];
 } known[] = {
-    {MODEL_U8, 12, {0x10, 0x00, 0, 0, 1, 0, 0, 0, 0, 0, 8, 0}},
-    {MODEL_I32, 12, {0x10, 0x08, 0, 0, 4, 0, 0, 0, 0, 0, 32, 0}},
-    {MODEL_I64, 12, {0x10, 0x08, 0, 0, 8, 0, 0, 0, 0, 0, 64, 0}},
-    {MODEL_F32, 20, {0x11, 0x20, 31, 0, 4, 0, 0, 0, 0, 0, 32, 0, 23, 8, 0, 23, 127, 0, 0, 0}},
-    {MODEL_F64, 20, {0x11, 0x20, 63, 0, 8, 0, 0, 0, 0, 0, 64, 0, 52, 11, 0, 52, 255, 3, 0, 0}},
+    {TENSOR_U8, 12, {0x10, 0x00, 0, 0, 1, 0, 0, 0, 0, 0, 8, 0}},
+    {TENSOR_I32, 12, {0x10, 0x08, 0, 0, 4, 0, 0, 0, 0, 0, 32, 0}},
+    {TENSOR_I64, 12, {0x10, 0x08, 0, 0, 8, 0, 0, 0, 0, 0, 64, 0}},
+    {TENSOR_F32, 20, {0x11, 0x20, 31, 0, 4, 0, 0, 0, 0, 0, 32, 0, 23, 8, 0, 23, 127, 0, 0, 0}},
+    {TENSOR_F64, 20, {0x11, 0x20, 63, 0, 8, 0, 0, 0, 0, 0, 64, 0, 52, 11, 0, 52, 255, 3, 0, 0}},
 };
 
-static bool type_of(Piece piece, ModelType *type)
+static bool type_of(Piece piece, TensorType *type)
 {
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (piece.size >= known[i].size && memcmp(piece.at, known[i].bytes, known[i].size) == 0) {
@@ -258,30 +258,26 @@ static bool type_of(Piece piece, ModelType *type)
     return false;
 }
 
-/* A plain data set: one dimension, one of our types, its bytes in this file and in one piece. *data: a copy. */
-static dp_status read_set(Image *image, const Object *object, ModelType *type, void *data, int64_t *n)
+/* A plain data set: one dimension, one of our types, its bytes in this file and in one piece. *set: a view of them. */
+static dp_status read_set(Image *image, const Object *object, Tensor *set)
 {
     Piece bytes = {NULL, 0};
-    size_t size;
-    void *held = NULL;
+    TensorType type;
     if (object->table.at || object->space.size < 16 || object->layout.size < 18)
         return broken(image, "a link does not lead to an array");
-    if (object->space.at[0] != 1 || object->space.at[1] != 1 || !type_of(object->type, type))
+    if (object->space.at[0] != 1 || object->space.at[1] != 1 || !type_of(object->type, &type))
         return broken(image, "an array has another type, or more dimensions than one");
     if (object->layout.at[0] != 3 || object->layout.at[1] != 1)
         return broken(image, "an array is chunked, filtered, virtual or lies in another file");
-    uint64_t count = number(object->space.at + 8, 8);
-    if (count > image->size || __builtin_mul_overflow((size_t)count, model_type_size(*type), &size) ||
-        number(object->layout.at + 10, 8) != size || size > image->size - image->given)
+    int64_t count = (int64_t)number(object->space.at + 8, 8);
+    if (tensor_view(set, type, 1, &count, NULL) != DP_OK || number(object->layout.at + 10, 8) != tensor_bytes(set) ||
+        tensor_bytes(set) > image->size - image->given)
         return broken(image, "an array has more elements than there are bytes");
-    if (size > 0)
-        DP_TRY(take(image, number(object->layout.at + 2, 8), size, &bytes, "an array's bytes are not in the file"));
-    DP_TRY(dp_new_bytes(&held, (size_t)count, model_type_size(*type)));
-    if (size > 0)
-        memcpy(held, bytes.at, size);
-    image->given += size;
-    memcpy(data, &held, sizeof held);
-    *n = (int64_t)count;
+    if (count > 0)
+        DP_TRY(take(image, number(object->layout.at + 2, 8), tensor_bytes(set), &bytes,
+                    "an array's bytes are not in the file"));
+    set->data = (void *)bytes.at;
+    image->given += tensor_bytes(set);
     return DP_OK;
 }
 
@@ -327,13 +323,11 @@ static dp_status read_payload(Image *image, const Object *object, Group *group, 
     DP_TRY(read_text(image, object, "sha256", hex, sizeof hex));
     DP_TRY(read_group(image, object, group));
     for (int i = 0; i < group->n; i++) {
-        Object set;
-        ModelType type;
-        void *data = NULL;
-        int64_t n;
-        DP_TRY(read_object(image, group->link[i].object, &set));
-        DP_TRY(read_set(image, &set, &type, &data, &n));
-        DP_TRY(model_arrays_give(out->arrays, group->link[i].name, type, data, n));
+        Object array;
+        Tensor set;
+        DP_TRY(read_object(image, group->link[i].object, &array));
+        DP_TRY(read_set(image, &array, &set));
+        DP_TRY(model_arrays_copy(out->arrays, group->link[i].name, &set));
     }
     DP_TRY(model_arrays_digest(out->arrays, &found));
     if (!dp_digest_read(out->payload, hex) || !dp_digest_same(out->payload, &found))
@@ -344,24 +338,19 @@ static dp_status read_payload(Image *image, const Object *object, Group *group, 
 
 static dp_status read_provenance(Image *image, const Object *object, Group *group, char **provenance)
 {
-    Object set;
-    ModelType type;
-    int64_t n = 0;
-    char *text = NULL;
-    dp_status st = DP_OK;
-    DP_GO(read_group(image, object, group));
-    DP_GO(group->n != 1 ? broken(image, "a group holds more or less than it should") : DP_OK);
-    DP_GO(find_link(image, group, "json", &set));
-    DP_GO(read_set(image, &set, &type, &text, &n));
-    DP_GO(type != MODEL_U8 || n > PROVENANCE_MAX || (n > 0 && memchr(text, '\0', (size_t)n))
-              ? broken(image, "its provenance is not text")
-              : DP_OK);
-    DP_GO(dp_resize(&text, (size_t)n, (size_t)n + 1));
-    *provenance = text;
-    text = NULL;
-done:
-    dp_free(&text);
-    return st;
+    Object json;
+    Tensor set;
+    DP_TRY(read_group(image, object, group));
+    if (group->n != 1)
+        return broken(image, "a group holds more or less than it should");
+    DP_TRY(find_link(image, group, "json", &json));
+    DP_TRY(read_set(image, &json, &set));
+    size_t n = tensor_bytes(&set);
+    if (set.type != TENSOR_U8 || n > PROVENANCE_MAX || (n > 0 && memchr(set.data, '\0', n)))
+        return broken(image, "its provenance is not text");
+    DP_TRY(dp_new(provenance, n + 1));
+    tensor_copy(*provenance, &set);
+    return DP_OK;
 }
 
 static dp_status read_root(const Image *image, Group *group, Object *payload, Object *provenance)

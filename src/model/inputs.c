@@ -130,21 +130,21 @@ static dp_status add_input(Columns *c, int j, const DataInput *in, int64_t *at)
 static dp_status columns_give(Columns *c, const DataInputs *inputs, int64_t all, int64_t keys, ModelArrays *arrays)
 {
     int n = inputs->n;
-    GIVE("inputs.name", MODEL_U8, c->names.data, c->names.size);
-    GIVE("inputs.unit", MODEL_U8, c->units.data, c->units.size);
-    GIVE("inputs.type", MODEL_U8, c->type, n);
-    GIVE("inputs.encode", MODEL_U8, c->encode, n);
-    GIVE("inputs.missing", MODEL_F32, c->missing, n);
-    GIVE("inputs.unseen", MODEL_F32, c->unseen, n);
-    GIVE("inputs.categories", MODEL_I64, c->categories, n);
-    GIVE("inputs.category_size", MODEL_I32, c->text_size, all);
-    GIVE("inputs.category_text", MODEL_U8, c->texts.data, c->texts.size);
-    GIVE("inputs.category_value", MODEL_F32, c->value, all);
+    GIVE("inputs.name", TENSOR_U8, c->names.data, c->names.size);
+    GIVE("inputs.unit", TENSOR_U8, c->units.data, c->units.size);
+    GIVE("inputs.type", TENSOR_U8, c->type, n);
+    GIVE("inputs.encode", TENSOR_U8, c->encode, n);
+    GIVE("inputs.missing", TENSOR_F32, c->missing, n);
+    GIVE("inputs.unseen", TENSOR_F32, c->unseen, n);
+    GIVE("inputs.categories", TENSOR_I64, c->categories, n);
+    GIVE("inputs.category_size", TENSOR_I32, c->text_size, all);
+    GIVE("inputs.category_text", TENSOR_U8, c->texts.data, c->texts.size);
+    GIVE("inputs.category_value", TENSOR_F32, c->value, all);
     if (inputs->n == inputs->columns)
         return DP_OK;
-    GIVE("inputs.part", MODEL_I32, c->part, DATA_PARTS * (inputs->n - inputs->columns));
-    GIVE("inputs.key", MODEL_I64, c->key, keys);
-    GIVE("inputs.key_value", MODEL_F32, c->key_value, keys);
+    GIVE("inputs.part", TENSOR_I32, c->part, DATA_PARTS * (inputs->n - inputs->columns));
+    GIVE("inputs.key", TENSOR_I64, c->key, keys);
+    GIVE("inputs.key_value", TENSOR_F32, c->key_value, keys);
     return DP_OK;
 }
 
@@ -197,23 +197,23 @@ static void stored_free(Stored *s)
 
 static dp_status stored_take(Stored *s, ModelArrays *arrays)
 {
-    DP_TRY(model_arrays_take(arrays, "inputs.type", MODEL_U8, &s->type, -1, &s->n));
-    DP_TRY(model_arrays_take(arrays, "inputs.encode", MODEL_U8, &s->encode, s->n, NULL));
-    DP_TRY(model_arrays_take(arrays, "inputs.missing", MODEL_F32, &s->missing, s->n, NULL));
-    DP_TRY(model_arrays_take(arrays, "inputs.unseen", MODEL_F32, &s->unseen, s->n, NULL));
-    DP_TRY(model_arrays_take(arrays, "inputs.categories", MODEL_I64, &s->categories, s->n, NULL));
-    DP_TRY(model_arrays_take(arrays, "inputs.name", MODEL_U8, &s->names, -1, &s->names_n));
-    DP_TRY(model_arrays_take(arrays, "inputs.unit", MODEL_U8, &s->units, -1, &s->units_n));
-    DP_TRY(model_arrays_take(arrays, "inputs.category_size", MODEL_I32, &s->text_size, -1, &s->all));
-    DP_TRY(model_arrays_take(arrays, "inputs.category_value", MODEL_F32, &s->value, s->all, NULL));
-    DP_TRY(model_arrays_take(arrays, "inputs.category_text", MODEL_U8, &s->texts, -1, &s->texts_n));
+    DP_TRY(model_arrays_take(arrays, "inputs.type", TENSOR_U8, &s->type, -1, &s->n));
+    DP_TRY(model_arrays_take(arrays, "inputs.encode", TENSOR_U8, &s->encode, s->n, NULL));
+    DP_TRY(model_arrays_take(arrays, "inputs.missing", TENSOR_F32, &s->missing, s->n, NULL));
+    DP_TRY(model_arrays_take(arrays, "inputs.unseen", TENSOR_F32, &s->unseen, s->n, NULL));
+    DP_TRY(model_arrays_take(arrays, "inputs.categories", TENSOR_I64, &s->categories, s->n, NULL));
+    DP_TRY(model_arrays_take(arrays, "inputs.name", TENSOR_U8, &s->names, -1, &s->names_n));
+    DP_TRY(model_arrays_take(arrays, "inputs.unit", TENSOR_U8, &s->units, -1, &s->units_n));
+    DP_TRY(model_arrays_take(arrays, "inputs.category_size", TENSOR_I32, &s->text_size, -1, &s->all));
+    DP_TRY(model_arrays_take(arrays, "inputs.category_value", TENSOR_F32, &s->value, s->all, NULL));
+    DP_TRY(model_arrays_take(arrays, "inputs.category_text", TENSOR_U8, &s->texts, -1, &s->texts_n));
     for (int64_t j = 0; j < s->n; j++)
         s->combined += s->encode[j] < ENCODES && encodes[s->encode[j]] == DATA_COMBINED;
     if (s->combined == 0)
         return DP_OK;
-    DP_TRY(model_arrays_take(arrays, "inputs.part", MODEL_I32, &s->part, DATA_PARTS * s->combined, NULL));
-    DP_TRY(model_arrays_take(arrays, "inputs.key", MODEL_I64, &s->key, -1, &s->keys));
-    DP_TRY(model_arrays_take(arrays, "inputs.key_value", MODEL_F32, &s->key_value, s->keys, NULL));
+    DP_TRY(model_arrays_take(arrays, "inputs.part", TENSOR_I32, &s->part, DATA_PARTS * s->combined, NULL));
+    DP_TRY(model_arrays_take(arrays, "inputs.key", TENSOR_I64, &s->key, -1, &s->keys));
+    DP_TRY(model_arrays_take(arrays, "inputs.key_value", TENSOR_F32, &s->key_value, s->keys, NULL));
     return DP_OK;
 }
 

@@ -164,8 +164,8 @@ static dp_status payload_put(const Model *model, ModelArrays *arrays)
     if (model->kind == DATA_FLAG) /* as in files that know nothing else */
         return DP_OK;
     const char *unit = model->unit ? model->unit : "";
-    DP_TRY(model_arrays_put(arrays, "label.kind", MODEL_U8, "\1", 1));
-    return model_arrays_put(arrays, "label.unit", MODEL_U8, unit, (int64_t)strlen(unit) + 1);
+    DP_TRY(model_arrays_put(arrays, "label.kind", TENSOR_U8, "\1", 1));
+    return model_arrays_put(arrays, "label.unit", TENSOR_U8, unit, (int64_t)strlen(unit) + 1);
 }
 
 static dp_status take_digest(Model *model)
@@ -319,13 +319,13 @@ static dp_status take_label(Model *m, ModelArrays *arrays)
     int64_t n = 0;
     if (!model_arrays_has(arrays, "label.kind"))
         return DP_OK;
-    DP_TRY(model_arrays_take(arrays, "label.kind", MODEL_U8, &kind, 1, NULL));
+    DP_TRY(model_arrays_take(arrays, "label.kind", TENSOR_U8, &kind, 1, NULL));
     bool number = kind[0] == 1;
     dp_free(&kind);
     if (!number)
         return dp_fail(DP_ERR_DATA, "model-05", "the label is of a kind unknown to this release");
     m->kind = DATA_NUMBER;
-    DP_TRY(model_arrays_take(arrays, "label.unit", MODEL_U8, &m->unit, -1, &n));
+    DP_TRY(model_arrays_take(arrays, "label.unit", TENSOR_U8, &m->unit, -1, &n));
     if (n < 1 || n > 256 || m->unit[n - 1] != 0 || strlen(m->unit) != (size_t)n - 1)
         return dp_fail(DP_ERR_DATA, "model-05", "the unit of the label is no text");
     if (n == 1)

@@ -5,19 +5,16 @@
 
 #include "model/model.h"
 #include "onnx/onnx.h"
+#include "tensor/tensor.h"
 
 /* ---- named arrays ---- */
 
-/* The codes stand in files: FORMAT.md. */
-typedef enum ModelType { MODEL_U8 = 1, MODEL_I32 = 2, MODEL_I64 = 3, MODEL_F32 = 4, MODEL_F64 = 5 } ModelType;
 enum { MODEL_ARRAY_NAME = 64, MODEL_ARRAYS_MAX = 256 };
 
 typedef struct ModelArray {
     char name[MODEL_ARRAY_NAME]; /* "trees.leaf": letters, digits, '_', '.' */
-    ModelType type;
-    int64_t n;
-    void *data;
-    bool owned;
+    Tensor tensor;               /* a vector: FORMAT.md knows one dimension */
+    bool owned;                  /* its elements */
 } ModelArray;
 /* {0} is empty; kept in the order of names. */
 typedef struct ModelArrays {
@@ -25,13 +22,14 @@ typedef struct ModelArrays {
     int n;
 } ModelArrays;
 
-size_t model_type_size(ModelType type); /* 0: no such type */
-/* Local. Adds an array. put borrows the data until the arrays are freed; give takes it over, also on failure. */
-dp_status model_arrays_put(ModelArrays *arrays, const char *name, ModelType type, const void *data, int64_t n);
-dp_status model_arrays_give(ModelArrays *arrays, const char *name, ModelType type, void *data, int64_t n);
+/* Local. Adds an array. put borrows the data until the arrays are freed; give takes it over, also on failure; copy adds
+ * a copy of what the vector views. */
+dp_status model_arrays_put(ModelArrays *arrays, const char *name, TensorType type, const void *data, int64_t n);
+dp_status model_arrays_give(ModelArrays *arrays, const char *name, TensorType type, void *data, int64_t n);
+dp_status model_arrays_copy(ModelArrays *arrays, const char *name, const Tensor *vector);
 /* Local. Moves an owned array out: *data (free with dp_free), NULL when n is 0. want: elements it must have, -1: any;
  * *n (may be NULL) receives them. Fails DATA when it is missing, of another type or length. */
-dp_status model_arrays_take(ModelArrays *arrays, const char *name, ModelType type, void *data, int64_t want,
+dp_status model_arrays_take(ModelArrays *arrays, const char *name, TensorType type, void *data, int64_t want,
                             int64_t *n);
 /* Local. Is there one of this name? */
 bool model_arrays_has(const ModelArrays *arrays, const char *name);

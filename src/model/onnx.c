@@ -102,6 +102,14 @@ done:
     return st;
 }
 
+static void add_input(OnnxGraph *graph, const DataInput *in)
+{
+    if (in->encode == DATA_TARGET)
+        onnx_input_text(graph, in->name, 1);
+    else
+        onnx_input(graph, in->name, TENSOR_F32, 1);
+}
+
 /* Every input, encoded, side by side in one tensor. */
 static dp_status add_inputs(OnnxGraph *graph, const DataInputs *inputs)
 {
@@ -113,7 +121,7 @@ static dp_status add_inputs(OnnxGraph *graph, const DataInputs *inputs)
     for (int j = 0; j < inputs->n; j++) {
         const DataInput *in = &inputs->input[j];
         if (j < inputs->columns)
-            onnx_input(graph, in->name, in->encode == DATA_TARGET ? ONNX_STRING : ONNX_FLOAT, 1);
+            add_input(graph, in);
         parts[j] = in->name;
         if (in->encode == DATA_PLAIN)
             continue;
@@ -156,12 +164,12 @@ static void add_outputs(OnnxGraph *graph, const DataInputs *inputs, DataKind kin
     if (kind == DATA_NUMBER) {
         onnx_node(graph, "", "Identity", (const char *[]){MODEL_ONNX_MARGIN}, 1, score);
     } else {
-        onnx_int(onnx_node(graph, "", "Cast", (const char *[]){MODEL_ONNX_MARGIN}, 1, "/double"), "to", ONNX_DOUBLE);
+        onnx_type(onnx_node(graph, "", "Cast", (const char *[]){MODEL_ONNX_MARGIN}, 1, "/double"), "to", TENSOR_F64);
         onnx_node(graph, "", "Sigmoid", (const char *[]){"/double"}, 1, "/probability");
-        onnx_int(onnx_node(graph, "", "Cast", (const char *[]){"/probability"}, 1, score), "to", ONNX_FLOAT);
+        onnx_type(onnx_node(graph, "", "Cast", (const char *[]){"/probability"}, 1, score), "to", TENSOR_F32);
     }
-    onnx_output(graph, margin, ONNX_FLOAT, 1);
-    onnx_output(graph, score, ONNX_FLOAT, 1);
+    onnx_output(graph, margin, TENSOR_F32, 1);
+    onnx_output(graph, score, TENSOR_F32, 1);
 }
 
 dp_status model_onnx(const ModelFamily *family, const void *self, const DataInputs *inputs, DataKind kind,

@@ -351,20 +351,20 @@ static dp_status model_put(const TreesModel *m, ModelArrays *arrays)
     int64_t nodes = m->n_trees ? m->node_at[m->n_trees] : 0, leaves = m->n_trees ? m->leaf_at[m->n_trees] : 0;
     const uint8_t *growth = memchr(growths, m->growth, sizeof growths);
     int64_t code = growth - growths;
-    DP_TRY(model_arrays_put(arrays, "trees.bias", MODEL_I64, m->bias, m->outputs));
+    DP_TRY(model_arrays_put(arrays, "trees.bias", TENSOR_I64, m->bias, m->outputs));
     if (m->loss != TREES_LOGLOSS) { /* as in files that know nothing else */
-        DP_TRY(model_arrays_put(arrays, "trees.loss", MODEL_U8, "\1", 1));
-        DP_TRY(model_arrays_put(arrays, "trees.scale", MODEL_I32, &m->scale, 1));
+        DP_TRY(model_arrays_put(arrays, "trees.loss", TENSOR_U8, "\1", 1));
+        DP_TRY(model_arrays_put(arrays, "trees.scale", TENSOR_I32, &m->scale, 1));
     }
-    DP_TRY(model_arrays_put(arrays, "trees.growth", MODEL_U8, code == 0 ? "\0" : "\1", 1));
-    DP_TRY(model_arrays_put(arrays, "trees.border_at", MODEL_I32, m->border_at, m->n_features + INT64_C(1)));
-    DP_TRY(model_arrays_put(arrays, "trees.border", MODEL_F32, m->border, m->border_at[m->n_features]));
-    DP_TRY(model_arrays_put(arrays, "trees.depth", MODEL_I32, m->tree_depth, m->n_trees));
-    DP_TRY(model_arrays_put(arrays, "trees.node_feature", MODEL_I32, m->node_feature, nodes));
-    DP_TRY(model_arrays_put(arrays, "trees.node_border", MODEL_I32, m->node_border, nodes));
-    DP_TRY(model_arrays_put(arrays, "trees.node_missing_right", MODEL_U8, m->node_missing_right, nodes));
-    DP_TRY(model_arrays_put(arrays, "trees.leaf", MODEL_I32, m->leaf, leaves));
-    DP_TRY(model_arrays_put(arrays, "trees.cover", MODEL_I64, m->cover, leaves));
+    DP_TRY(model_arrays_put(arrays, "trees.growth", TENSOR_U8, code == 0 ? "\0" : "\1", 1));
+    DP_TRY(model_arrays_put(arrays, "trees.border_at", TENSOR_I32, m->border_at, m->n_features + INT64_C(1)));
+    DP_TRY(model_arrays_put(arrays, "trees.border", TENSOR_F32, m->border, m->border_at[m->n_features]));
+    DP_TRY(model_arrays_put(arrays, "trees.depth", TENSOR_I32, m->tree_depth, m->n_trees));
+    DP_TRY(model_arrays_put(arrays, "trees.node_feature", TENSOR_I32, m->node_feature, nodes));
+    DP_TRY(model_arrays_put(arrays, "trees.node_border", TENSOR_I32, m->node_border, nodes));
+    DP_TRY(model_arrays_put(arrays, "trees.node_missing_right", TENSOR_U8, m->node_missing_right, nodes));
+    DP_TRY(model_arrays_put(arrays, "trees.leaf", TENSOR_I32, m->leaf, leaves));
+    DP_TRY(model_arrays_put(arrays, "trees.cover", TENSOR_I64, m->cover, leaves));
     return DP_OK;
 }
 
@@ -377,37 +377,39 @@ static dp_status model_take(TreesModel *m, ModelArrays *arrays, int64_t features
     uint8_t *growth = NULL, *loss = NULL;
     int32_t *scale = NULL;
     *m = (TreesModel){0};
-    DP_GO(model_arrays_take(arrays, "trees.bias", MODEL_I64, &bias, 1, NULL));
+    DP_GO(model_arrays_take(arrays, "trees.bias", TENSOR_I64, &bias, 1, NULL));
     if (model_arrays_has(arrays, "trees.loss")) {
-        DP_GO(model_arrays_take(arrays, "trees.loss", MODEL_U8, &loss, 1, NULL));
-        DP_GO(model_arrays_take(arrays, "trees.scale", MODEL_I32, &scale, 1, NULL));
+        DP_GO(model_arrays_take(arrays, "trees.loss", TENSOR_U8, &loss, 1, NULL));
+        DP_GO(model_arrays_take(arrays, "trees.scale", TENSOR_I32, &scale, 1, NULL));
         DP_GO(loss[0] != 1 ? dp_fail(DP_ERR_DATA, "model-05", "trees of loss %d, unknown to this release", loss[0])
                            : DP_OK);
         m->loss = TREES_SQUARED;
         m->scale = *scale;
     }
-    DP_GO(model_arrays_take(arrays, "trees.growth", MODEL_U8, &growth, 1, NULL));
+    DP_GO(model_arrays_take(arrays, "trees.growth", TENSOR_U8, &growth, 1, NULL));
     DP_GO(growth[0] > 1 ? dp_fail(DP_ERR_DATA, "model-05", "trees grow in way %d, unknown to this release", growth[0])
                         : DP_OK);
     m->bias[0] = *bias;
     m->outputs = 1;
     m->growth = growth[0] == 0 ? TREES_SYMMETRIC : TREES_DEPTHWISE;
-    DP_GO(model_arrays_take(arrays, "trees.border_at", MODEL_I32, &m->border_at, features < 0 ? -1 : features + 1, &n));
+    DP_GO(
+        model_arrays_take(arrays, "trees.border_at", TENSOR_I32, &m->border_at, features < 0 ? -1 : features + 1, &n));
     DP_GO(n < 1 || n > INT32_MAX ? dp_fail(DP_ERR_DATA, "model-05", "the model has no features") : DP_OK);
     m->n_features = (int32_t)(n - 1);
-    DP_GO(model_arrays_take(arrays, "trees.border", MODEL_F32, &m->border,
+    DP_GO(model_arrays_take(arrays, "trees.border", TENSOR_F32, &m->border,
                             m->border_at[m->n_features] < 0 ? 0 : m->border_at[m->n_features], NULL));
-    DP_GO(model_arrays_take(arrays, "trees.depth", MODEL_I32, &m->tree_depth, -1, &n));
+    DP_GO(model_arrays_take(arrays, "trees.depth", TENSOR_I32, &m->tree_depth, -1, &n));
     DP_GO(n > 1 << 24 ? dp_fail(DP_ERR_DATA, "model-05", "%lld trees are absurd", (long long)n) : DP_OK);
     m->n_trees = (int32_t)n;
     for (int32_t t = 0; t < m->n_trees; t++)
         m->depth = m->tree_depth[t] > m->depth ? m->tree_depth[t] : m->depth;
     DP_GO(trees_model_lay_out(m));
-    DP_GO(model_arrays_take(arrays, "trees.node_feature", MODEL_I32, &m->node_feature, m->node_at[n], NULL));
-    DP_GO(model_arrays_take(arrays, "trees.node_border", MODEL_I32, &m->node_border, m->node_at[n], NULL));
-    DP_GO(model_arrays_take(arrays, "trees.node_missing_right", MODEL_U8, &m->node_missing_right, m->node_at[n], NULL));
-    DP_GO(model_arrays_take(arrays, "trees.leaf", MODEL_I32, &m->leaf, m->leaf_at[n], NULL));
-    DP_GO(model_arrays_take(arrays, "trees.cover", MODEL_I64, &m->cover, m->leaf_at[n], NULL));
+    DP_GO(model_arrays_take(arrays, "trees.node_feature", TENSOR_I32, &m->node_feature, m->node_at[n], NULL));
+    DP_GO(model_arrays_take(arrays, "trees.node_border", TENSOR_I32, &m->node_border, m->node_at[n], NULL));
+    DP_GO(
+        model_arrays_take(arrays, "trees.node_missing_right", TENSOR_U8, &m->node_missing_right, m->node_at[n], NULL));
+    DP_GO(model_arrays_take(arrays, "trees.leaf", TENSOR_I32, &m->leaf, m->leaf_at[n], NULL));
+    DP_GO(model_arrays_take(arrays, "trees.cover", TENSOR_I64, &m->cover, m->leaf_at[n], NULL));
     DP_GO(trees_model_check(m));
 done:
     dp_free(&bias);
@@ -446,14 +448,14 @@ static dp_status family_state_save(const void *self, ModelArrays *arrays)
 {
     const TreesModel *m = current(self);
     DP_TRY(model_put(m, arrays));
-    return model_arrays_put(arrays, "trees.node_gain", MODEL_F64, m->node_gain,
+    return model_arrays_put(arrays, "trees.node_gain", TENSOR_F64, m->node_gain,
                             m->n_trees ? m->node_at[m->n_trees] : 0);
 }
 
 static dp_status take_state(TreesModel *learned, ModelArrays *arrays)
 {
     DP_TRY(model_take(learned, arrays, -1));
-    return model_arrays_take(arrays, "trees.node_gain", MODEL_F64, &learned->node_gain,
+    return model_arrays_take(arrays, "trees.node_gain", TENSOR_F64, &learned->node_gain,
                              learned->n_trees ? learned->node_at[learned->n_trees] : 0, NULL);
 }
 

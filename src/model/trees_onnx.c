@@ -112,15 +112,15 @@ static void write_tree_ensemble(OnnxGraph *graph, const Ensemble *e, const char 
     onnx_int(node, "post_transform", 0);
     onnx_ints(node, "tree_roots", e->root, e->roots);
     onnx_ints(node, "nodes_featureids", e->feature, e->nodes);
-    onnx_tensor(node, "nodes_splits", ONNX_FLOAT, e->split, e->nodes);
-    onnx_tensor(node, "nodes_modes", ONNX_UINT8, e->mode, e->nodes);
+    onnx_tensor(node, "nodes_splits", tensor_vector(TENSOR_F32, e->split, e->nodes));
+    onnx_tensor(node, "nodes_modes", tensor_vector(TENSOR_U8, e->mode, e->nodes));
     onnx_ints(node, "nodes_missing_value_tracks_true", e->missing_yes, e->nodes);
     onnx_ints(node, "nodes_truenodeids", e->yes, e->nodes);
     onnx_ints(node, "nodes_trueleafs", e->yes_leaf, e->nodes);
     onnx_ints(node, "nodes_falsenodeids", e->no, e->nodes);
     onnx_ints(node, "nodes_falseleafs", e->no_leaf, e->nodes);
     onnx_ints(node, "leaf_targetids", e->target, e->leaves);
-    onnx_tensor(node, "leaf_weights", ONNX_FLOAT, e->weight, e->leaves);
+    onnx_tensor(node, "leaf_weights", tensor_vector(TENSOR_F32, e->weight, e->leaves));
 }
 
 /* The older operator wants each tree in one piece, root first, its leaves among its nodes. */
@@ -203,12 +203,12 @@ dp_status model_trees_onnx(const TreesModel *m, OnnxGraph *graph, const char *x,
     else
         DP_GO(write_regressor(graph, &e, m, x));
     float bias = (float)e.bias;
-    onnx_constant(graph, "/bias", &bias, 1);
+    onnx_constant(graph, "/bias", tensor_vector(TENSOR_F32, &bias, 1));
     const char *margin = m->scale == 0 ? MODEL_ONNX_MARGIN : "/scaled";
     onnx_node(graph, "", "Add", (const char *[]){"/sum", "/bias"}, 2, margin);
     if (m->scale != 0) { /* a power of two: exact */
         float unit = ldexpf(1, m->scale);
-        onnx_constant(graph, "/unit", &unit, 1);
+        onnx_constant(graph, "/unit", tensor_vector(TENSOR_F32, &unit, 1));
         onnx_node(graph, "", "Mul", (const char *[]){margin, "/unit"}, 2, MODEL_ONNX_MARGIN);
     }
 done:

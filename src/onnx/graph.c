@@ -109,6 +109,12 @@ void onnx_free(OnnxGraph **graph)
 
 /* ---- tensors in and out ---- */
 
+static const int32_t codes[] = {
+    [TENSOR_U8] = ONNX__TENSOR_PROTO__DATA_TYPE__UINT8,   [TENSOR_I32] = ONNX__TENSOR_PROTO__DATA_TYPE__INT32,
+    [TENSOR_I64] = ONNX__TENSOR_PROTO__DATA_TYPE__INT64,  [TENSOR_F32] = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT,
+    [TENSOR_F64] = ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE,
+};
+
 static Onnx__TensorShapeProto__Dimension *new_dimension(OnnxGraph *graph)
 {
     Onnx__TensorShapeProto__Dimension *dimension = take(graph, 1, sizeof *dimension);
@@ -117,7 +123,7 @@ static Onnx__TensorShapeProto__Dimension *new_dimension(OnnxGraph *graph)
     return dimension;
 }
 
-static void add_value(OnnxGraph *graph, List *list, const char *name, OnnxType type, int64_t width)
+static void add_value(OnnxGraph *graph, List *list, const char *name, int32_t code, int64_t width)
 {
     Onnx__ValueInfoProto *value = take(graph, 1, sizeof *value);
     Onnx__TypeProto *kind = take(graph, 1, sizeof *kind);
@@ -141,7 +147,7 @@ static void add_value(OnnxGraph *graph, List *list, const char *name, OnnxType t
     shape->n_dim = 2;
     shape->dim = dims;
     tensor->has_elem_type = 1;
-    tensor->elem_type = type;
+    tensor->elem_type = code;
     tensor->shape = shape;
     kind->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
     kind->tensor_type = tensor;
@@ -150,40 +156,45 @@ static void add_value(OnnxGraph *graph, List *list, const char *name, OnnxType t
     list_add(graph, list, value);
 }
 
-void onnx_input(OnnxGraph *graph, const char *name, OnnxType type, int64_t width)
+void onnx_input(OnnxGraph *graph, const char *name, TensorType type, int64_t width)
 {
-    add_value(graph, &graph->inputs, name, type, width);
+    add_value(graph, &graph->inputs, name, codes[type], width);
 }
 
-void onnx_output(OnnxGraph *graph, const char *name, OnnxType type, int64_t width)
+void onnx_input_text(OnnxGraph *graph, const char *name, int64_t width)
 {
-    add_value(graph, &graph->outputs, name, type, width);
+    add_value(graph, &graph->inputs, name, ONNX__TENSOR_PROTO__DATA_TYPE__STRING, width);
 }
 
-static Onnx__TensorProto *new_tensor(OnnxGraph *graph, const char *name, OnnxType type, const void *values, int64_t n)
+void onnx_output(OnnxGraph *graph, const char *name, TensorType type, int64_t width)
 {
-    size_t size = type == ONNX_UINT8 ? 1 : type == ONNX_FLOAT ? sizeof(float) : sizeof(int64_t);
+    add_value(graph, &graph->outputs, name, codes[type], width);
+}
+
+static Onnx__TensorProto *new_tensor(OnnxGraph *graph, const char *name, const Tensor *values)
+{
+    size_t bytes = tensor_bytes(values);
     Onnx__TensorProto *tensor = take(graph, 1, sizeof *tensor);
-    int64_t *dims = take(graph, 1, sizeof *dims);
-    uint8_t *raw = take_copy(graph, values, (size_t)n, size);
+    int64_t *dims = take_copy(graph, values->shape, (size_t)values->dims, sizeof *dims);
+    uint8_t *raw = take(graph, bytes, 1);
     char *copy = take_text(graph, name);
     if (graph->st != DP_OK)
         return NULL;
     onnx__tensor_proto__init(tensor);
-    dims[0] = n;
-    tensor->n_dims = 1;
+    tensor->n_dims = (size_t)values->dims;
     tensor->dims = dims;
     tensor->has_data_type = 1;
-    tensor->data_type = type;
+    tensor->data_type = codes[values->type];
     tensor->name = copy;
     tensor->has_raw_data = 1;
-    tensor->raw_data = (ProtobufCBinaryData){.len = (size_t)n * size, .data = raw};
+    tensor->raw_data = (ProtobufCBinaryData){.len = bytes, .data = raw};
+    tensor_copy(raw, values);
     return tensor;
 }
 
-void onnx_constant(OnnxGraph *graph, const char *name, const float *values, int64_t n)
+void onnx_constant(OnnxGraph *graph, const char *name, Tensor values)
 {
-    Onnx__TensorProto *tensor = new_tensor(graph, name, ONNX_FLOAT, values, n);
+    Onnx__TensorProto *tensor = new_tensor(graph, name, &values);
     if (tensor)
         list_add(graph, &graph->constants, tensor);
 }
@@ -261,6 +272,11 @@ void onnx_int(OnnxNode *node, const char *name, int64_t value)
     }
 }
 
+void onnx_type(OnnxNode *node, const char *name, TensorType type)
+{
+    onnx_int(node, name, codes[type]);
+}
+
 void onnx_float(OnnxNode *node, const char *name, float value)
 {
     Onnx__AttributeProto *a = add_attribute(node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
@@ -314,10 +330,10 @@ void onnx_strings(OnnxNode *node, const char *name, const char *text, const int6
     a->strings = strings;
 }
 
-void onnx_tensor(OnnxNode *node, const char *name, OnnxType type, const void *values, int64_t n)
+void onnx_tensor(OnnxNode *node, const char *name, Tensor values)
 {
     Onnx__AttributeProto *a = add_attribute(node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR);
-    Onnx__TensorProto *tensor = new_tensor(node->graph, name, type, values, n);
+    Onnx__TensorProto *tensor = new_tensor(node->graph, name, &values);
     if (a && tensor)
         a->t = tensor;
 }

@@ -9,21 +9,19 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "tensor/tensor.h"
 
 typedef struct OnnxGraph OnnxGraph;
 typedef struct OnnxNode OnnxNode;
 
-/* Element types, with the schema's numbers. */
-typedef enum OnnxType { ONNX_FLOAT = 1, ONNX_UINT8 = 2, ONNX_INT64 = 7, ONNX_STRING = 8, ONNX_DOUBLE = 11 } OnnxType;
-
 dp_status onnx_build(OnnxGraph **graph, const char *name);
 void onnx_free(OnnxGraph **graph);
 
-/* A tensor [N, width] that goes in or comes out. N, the rows, is free. */
-void onnx_input(OnnxGraph *graph, const char *name, OnnxType type, int64_t width);
-void onnx_output(OnnxGraph *graph, const char *name, OnnxType type, int64_t width);
-/* A constant [n] of floats. */
-void onnx_constant(OnnxGraph *graph, const char *name, const float *values, int64_t n);
+/* A tensor [N, width] that goes in or comes out; one of texts goes in. N, the rows, is free. */
+void onnx_input(OnnxGraph *graph, const char *name, TensorType type, int64_t width);
+void onnx_input_text(OnnxGraph *graph, const char *name, int64_t width);
+void onnx_output(OnnxGraph *graph, const char *name, TensorType type, int64_t width);
+void onnx_constant(OnnxGraph *graph, const char *name, Tensor values);
 /* A line of the model's metadata. */
 void onnx_note(OnnxGraph *graph, const char *key, const char *value);
 /* Says which version of an operator set the nodes are of. domain "": ONNX's own. */
@@ -39,8 +37,9 @@ void onnx_ints(OnnxNode *node, const char *name, const int64_t *values, int64_t 
 void onnx_floats(OnnxNode *node, const char *name, const float *values, int64_t n);
 /* Text i is text[at[i]] .. text[at[i + 1] - 1]. */
 void onnx_strings(OnnxNode *node, const char *name, const char *text, const int64_t *at, int64_t n);
-/* A one-dimensional tensor of floats or bytes as an attribute. */
-void onnx_tensor(OnnxNode *node, const char *name, OnnxType type, const void *values, int64_t n);
+void onnx_tensor(OnnxNode *node, const char *name, Tensor values);
+/* A type of elements, as the operator Cast wants it. */
+void onnx_type(OnnxNode *node, const char *name, TensorType type);
 
 /* Local. The file's bytes. ir: version of the file format; version: of the model, for people. */
 dp_status onnx_write(const OnnxGraph *graph, int64_t ir, const char *version, dp_buf *out);

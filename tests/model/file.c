@@ -204,7 +204,7 @@ static void forged_arrays_are_refused(void **state)
         assert_ok(model_arrays_unpack(arrays, packed.data, packed.size));
         for (int a = 0; a < arrays->n; a++)
             if (strcmp(arrays->array[a].name, lies[i].name) == 0)
-                ((uint8_t *)arrays->array[a].data)[lies[i].index] = lies[i].with;
+                ((uint8_t *)arrays->array[a].tensor.data)[lies[i].index] = lies[i].with;
         assert_ok(model_arrays_digest(arrays, &payload));
         assert_ok(model_file_write(&image, "trees", arrays, &payload, "{}"));
         put(image.data, image.size);
@@ -427,10 +427,10 @@ static void packed_arrays_come_back_or_are_refused(void **state)
     float value[3] = {1, 2, 3};
     assert_ok(dp_new(&arrays, 1));
     assert_ok(dp_new(&back, 1));
-    assert_ok(model_arrays_put(arrays, "b", MODEL_F32, value, 3));
-    assert_ok(model_arrays_put(arrays, "a.nothing", MODEL_I64, NULL, 0));
-    assert_fails(model_arrays_put(arrays, "b", MODEL_F32, value, 3), DP_ERR_DATA, "model-04");
-    assert_fails(model_arrays_put(arrays, "../b", MODEL_F32, value, 3), DP_ERR_DATA, "model-04");
+    assert_ok(model_arrays_put(arrays, "b", TENSOR_F32, value, 3));
+    assert_ok(model_arrays_put(arrays, "a.nothing", TENSOR_I64, NULL, 0));
+    assert_fails(model_arrays_put(arrays, "b", TENSOR_F32, value, 3), DP_ERR_DATA, "model-04");
+    assert_fails(model_arrays_put(arrays, "../b", TENSOR_F32, value, 3), DP_ERR_DATA, "model-04");
     assert_ok(model_arrays_pack(arrays, &packed));
     assert_ok(model_arrays_unpack(back, packed.data, packed.size));
     assert_ok(model_arrays_pack(back, &again));

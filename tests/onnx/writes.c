@@ -25,11 +25,11 @@ static void the_first_failure_is_kept(void **state)
     dp_buf out = {0};
     float value = 1;
     assert_ok(onnx_build(&graph, "short of memory"));
-    onnx_constant(graph, "huge", &value, INT64_MAX / 2);
+    onnx_constant(graph, "huge", tensor_vector(TENSOR_F32, &value, INT64_MAX / 8));
     OnnxNode *node = onnx_node(graph, "", "Add", (const char *[]){"a", "b"}, 2, "c");
     onnx_ints(node, "axes", (const int64_t[]){1}, 1);
     onnx_strings(node, "words", "ab", (const int64_t[]){0, 1, 2}, 2);
-    onnx_input(graph, "a", ONNX_FLOAT, 1);
+    onnx_input(graph, "a", TENSOR_F32, 1);
     assert_fails(onnx_write(graph, 10, "1", &out), DP_ERR_AGAIN, "base-01");
     assert_int_equal(out.size, 0);
     onnx_free(&graph);
@@ -44,7 +44,10 @@ static void a_graph_grows_past_its_lists(void **state)
     assert_ok(onnx_build(&graph, "many"));
     for (int i = 0; i < 100; i++) {
         snprintf(name, sizeof name, "t%d", i);
-        onnx_input(graph, name, i % 2 ? ONNX_FLOAT : ONNX_STRING, 1);
+        if (i % 2)
+            onnx_input(graph, name, TENSOR_F32, 1);
+        else
+            onnx_input_text(graph, name, 1);
         OnnxNode *node = onnx_node(graph, "", "Identity", (const char *[]){name}, 1, name);
         for (int k = 0; k < 20; k++)
             onnx_int(node, name, k);

@@ -163,16 +163,16 @@ static inline void forest_arrays(ModelArrays *arrays, const TreesModel *m, const
 {
     int64_t nodes = m->node_at[m->n_trees], leaves = m->leaf_at[m->n_trees];
     arrays->n = 0;
-    forest_must(model_arrays_put(arrays, "trees.bias", MODEL_I64, m->bias, 1));
-    forest_must(model_arrays_put(arrays, "trees.growth", MODEL_U8, m->growth == TREES_SYMMETRIC ? "\0" : "\1", 1));
-    forest_must(model_arrays_put(arrays, "trees.border_at", MODEL_I32, m->border_at, m->n_features + 1));
-    forest_must(model_arrays_put(arrays, "trees.border", MODEL_F32, m->border, m->border_at[m->n_features]));
-    forest_must(model_arrays_put(arrays, "trees.depth", MODEL_I32, m->tree_depth, m->n_trees));
-    forest_must(model_arrays_put(arrays, "trees.node_feature", MODEL_I32, m->node_feature, nodes));
-    forest_must(model_arrays_put(arrays, "trees.node_border", MODEL_I32, m->node_border, nodes));
-    forest_must(model_arrays_put(arrays, "trees.node_missing_right", MODEL_U8, m->node_missing_right, nodes));
-    forest_must(model_arrays_put(arrays, "trees.leaf", MODEL_I32, m->leaf, leaves));
-    forest_must(model_arrays_put(arrays, "trees.cover", MODEL_I64, m->cover, leaves));
+    forest_must(model_arrays_put(arrays, "trees.bias", TENSOR_I64, m->bias, 1));
+    forest_must(model_arrays_put(arrays, "trees.growth", TENSOR_U8, m->growth == TREES_SYMMETRIC ? "\0" : "\1", 1));
+    forest_must(model_arrays_put(arrays, "trees.border_at", TENSOR_I32, m->border_at, m->n_features + 1));
+    forest_must(model_arrays_put(arrays, "trees.border", TENSOR_F32, m->border, m->border_at[m->n_features]));
+    forest_must(model_arrays_put(arrays, "trees.depth", TENSOR_I32, m->tree_depth, m->n_trees));
+    forest_must(model_arrays_put(arrays, "trees.node_feature", TENSOR_I32, m->node_feature, nodes));
+    forest_must(model_arrays_put(arrays, "trees.node_border", TENSOR_I32, m->node_border, nodes));
+    forest_must(model_arrays_put(arrays, "trees.node_missing_right", TENSOR_U8, m->node_missing_right, nodes));
+    forest_must(model_arrays_put(arrays, "trees.leaf", TENSOR_I32, m->leaf, leaves));
+    forest_must(model_arrays_put(arrays, "trees.cover", TENSOR_I64, m->cover, leaves));
     forest_must(model_inputs_put(inputs, arrays));
 }
 
