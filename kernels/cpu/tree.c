@@ -195,8 +195,9 @@ static void siblings(const DeviceContext *context, const TreeSiblings *job)
 
 static CpuScore score_job(const TreeScores *job, int j, int k)
 {
-    return (CpuScore){.cells = job->histogram + tree_cell(job->features, job->first, j, job->nodes, k),
+    return (CpuScore){.cells = job->histogram + tree_scored_cell(job, j, k),
                       .bins = job->features->at[j + 1] - job->features->at[j],
+                      .rows_least = job->rows_least,
                       .g_unit = job->g_unit,
                       .h_unit = job->h_unit,
                       .l1 = job->l1,

@@ -20,10 +20,10 @@ typedef struct CpuBlock {
 
 /* One (node, feature) of a histogram to be scored. */
 typedef struct CpuScore {
-    const int64_t *cells;
+    const int64_t *cells; /* with rows_least followed by those of the rows */
     int bins;
     double g_unit, h_unit, l1, l2;
-    int64_t h_least;
+    int64_t h_least, rows_least;
     const double *bounds; /* [2]; NULL: none */
     int rise;             /* with bounds */
 } CpuScore;
@@ -52,8 +52,8 @@ struct CpuLoops {
                      void *cells);
     /* out [bins][2] += cells [bins], which become zero. */
     void (*flush)(void *cells, int levels, int bins, int64_t *out);
-    /* score [bins] of each s with missing left, of each s with missing right (only if `missing`); -1: too light, or
-     * against the order that bounds ask for. */
+    /* score [bins] of each s with missing left, of each s with missing right (only if `missing`); -1: too light, too
+     * few rows, or against the order that bounds ask for. */
     void (*scores)(const CpuScore *job, bool *missing, double *own, double *left, double *right);
     /* Returns the number that stayed in `index`; the others, in their order, are in `right` [n]. */
     int64_t (*partition)(const uint8_t *column, int bin, bool missing_right, uint32_t *index, int64_t n,

@@ -271,6 +271,22 @@ static void bounded_scores(const CpuScore *job, const int64_t *g, const int64_t 
     }
 }
 
+/* Scores of splits that leave a side too few rows become -1. */
+static void strike_few(const CpuScore *job, bool missing, double *left, double *right)
+{
+    const int64_t *rows = job->cells + 2 * job->bins;
+    int64_t all = 0, upto = 0, none = rows[1], least = job->rows_least;
+    for (int s = 0; s < job->bins; s++)
+        all += rows[2 * s + 1];
+    for (int s = 0; s < job->bins; s++) {
+        upto += s > 0 ? rows[2 * s + 1] : 0;
+        if (upto + none < least || all - upto - none < least)
+            left[s] = -1.0;
+        if (missing && (upto < least || all - upto < least))
+            right[s] = -1.0;
+    }
+}
+
 static void loop_scores(const CpuScore *job, bool *missing, double *own, double *left, double *right)
 {
     int64_t g[CELL_BINS], h[CELL_BINS], sum_g = 0, sum_h = 0, miss_g = job->cells[0], miss_h = job->cells[1];
@@ -281,19 +297,21 @@ static void loop_scores(const CpuScore *job, bool *missing, double *own, double 
     }
     sum_g += miss_g;
     sum_h += miss_h;
-    *missing = miss_g != 0 || miss_h != 0;
+    *missing = miss_g != 0 || miss_h != 0 || (job->rows_least > 0 && job->cells[2 * job->bins + 1] > 0);
     if (job->bounds) {
         double v = tree_value(sum_g, sum_h, job->g_unit, job->h_unit, job->l1, job->l2, job->bounds[0], job->bounds[1]);
         *own = tree_score_at(sum_g, sum_h, job->g_unit, job->h_unit, job->l1, job->l2, v);
         bounded_scores(job, g, h, miss_g, miss_h, sum_g, sum_h, left);
         if (*missing)
             bounded_scores(job, g, h, 0, 0, sum_g, sum_h, right);
-        return;
+    } else {
+        *own = tree_score(sum_g, sum_h, job->g_unit, job->h_unit, job->l1, job->l2);
+        side_scores(job, g, h, miss_g, miss_h, sum_g, sum_h, left);
+        if (*missing)
+            side_scores(job, g, h, 0, 0, sum_g, sum_h, right);
     }
-    *own = tree_score(sum_g, sum_h, job->g_unit, job->h_unit, job->l1, job->l2);
-    side_scores(job, g, h, miss_g, miss_h, sum_g, sum_h, left);
-    if (*missing)
-        side_scores(job, g, h, 0, 0, sum_g, sum_h, right);
+    if (job->rows_least > 0)
+        strike_few(job, *missing, left, right);
 }
 
 #ifndef HAVE_PARTITION

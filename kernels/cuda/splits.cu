@@ -15,22 +15,22 @@ struct Scores {
     const Lane *lanes; /* of the features that are scored */
     int used, nodes;
     double g_unit, h_unit, l1, l2;
-    int64_t h_least;
+    int64_t h_least, rows_least;
     const double *bounds; /* as in TreeScores */
     const int8_t *rise;
 };
 
 struct Sums {
-    int64_t g, h;
+    int64_t g, h, rows; /* rows: 0 where nobody asks */
 };
 
 __device__ static inline Sums plus(Sums a, Sums b)
 {
-    return Sums{a.g + b.g, a.h + b.h};
+    return Sums{a.g + b.g, a.h + b.h, a.rows + b.rows};
 }
 __device__ static inline Sums minus(Sums a, Sums b)
 {
-    return Sums{a.g - b.g, a.h - b.h};
+    return Sums{a.g - b.g, a.h - b.h, a.rows - b.rows};
 }
 
 /* What the rows of a side add, within the bounds of a node. */
@@ -53,12 +53,12 @@ struct Where {
     Sums missing, all;
 };
 
-/* -1: a side is too light, or they stand the wrong way. */
+/* -1: a side is too light or has too few rows, or they stand the wrong way. */
 __device__ static inline double split_score(const Scores &job, const Where &at, Sums upto, int right)
 {
     const Sums l = right ? upto : plus(upto, at.missing), r = minus(at.all, l);
     const int rise = job.bounds && at.s > 0 ? job.rise[at.feature] : 0;
-    if (l.h < job.h_least || r.h < job.h_least ||
+    if (l.h < job.h_least || r.h < job.h_least || l.rows < job.rows_least || r.rows < job.rows_least ||
         (rise != 0 && (value_of(job, r, at.node) - value_of(job, l, at.node)) * rise < 0))
         return -1.0;
     return score_of(job, l, at.node) + score_of(job, r, at.node);
@@ -72,26 +72,40 @@ struct View {
     Sums missing, all;
 };
 
+/* The cells of a feature of a node begin here: slots of sums, each followed by one of rows where they are asked for. */
+__device__ static inline const int64_t *cells_of(const Scores &job, int node, const Lane &lane)
+{
+    const int64_t slots = job.rows_least > 0 ? 2 : 1;
+    return job.histogram + 2 * slots * ((int64_t)(lane.at - job.lanes[0].at) * job.nodes + (int64_t)node * lane.bins);
+}
+
+__device__ static inline Sums sums_at(const Scores &job, const int64_t *cells, int bins, int b)
+{
+    return Sums{cells[2 * b], cells[2 * b + 1], job.rows_least > 0 ? cells[2 * (bins + b) + 1] : 0};
+}
+
 __device__ static inline View view_of(const Scores &job, int node, const Lane &lane)
 {
     View view;
     const int at = (int)threadIdx.x % WARP, each = (lane.bins + WARP - 1) / WARP;
-    view.cells = job.histogram + 2 * ((int64_t)(lane.at - job.lanes[0].at) * job.nodes + (int64_t)node * lane.bins);
+    view.cells = cells_of(job, node, lane);
     view.from = min(at * each, lane.bins);
     view.to = min(view.from + each, lane.bins);
-    Sums mine = {0, 0};
+    Sums mine = {0, 0, 0};
     for (int b = view.from; b < view.to; b++)
         if (b > 0)
-            mine = plus(mine, Sums{view.cells[2 * b], view.cells[2 * b + 1]});
+            mine = plus(mine, sums_at(job, view.cells, lane.bins, b));
     Sums upto = mine;
     for (int by = 1; by < WARP; by *= 2) {
-        const Sums other = {__shfl_up_sync(EVERY_LANE, upto.g, by), __shfl_up_sync(EVERY_LANE, upto.h, by)};
+        const Sums other = {__shfl_up_sync(EVERY_LANE, upto.g, by), __shfl_up_sync(EVERY_LANE, upto.h, by),
+                            __shfl_up_sync(EVERY_LANE, upto.rows, by)};
         upto = at >= by ? plus(upto, other) : upto;
     }
     view.before = minus(upto, mine);
-    view.missing = Sums{view.cells[0], view.cells[1]};
+    view.missing = sums_at(job, view.cells, lane.bins, 0);
     view.all =
-        plus(view.missing, Sums{__shfl_sync(EVERY_LANE, upto.g, WARP - 1), __shfl_sync(EVERY_LANE, upto.h, WARP - 1)});
+        plus(view.missing, Sums{__shfl_sync(EVERY_LANE, upto.g, WARP - 1), __shfl_sync(EVERY_LANE, upto.h, WARP - 1),
+                                __shfl_sync(EVERY_LANE, upto.rows, WARP - 1)});
     return view;
 }
 
@@ -112,7 +126,7 @@ __global__ void score_features(Scores job, TreeSplit *best)
     TreeSplit mine = {0, 0};
     Sums upto = view.before;
     for (int s = view.from; s < view.to && s < lane.bins - 1; s++) {
-        upto = s > 0 ? plus(upto, Sums{view.cells[2 * s], view.cells[2 * s + 1]}) : upto;
+        upto = s > 0 ? plus(upto, sums_at(job, view.cells, lane.bins, s)) : upto;
         for (int right = 0; right < (s ? 2 : 1); right++) {
             const double score = split_score(job, Where{lane.feature, node, s, view.missing, view.all}, upto, right);
             if (score > least && score > mine.score)
@@ -131,8 +145,8 @@ static Scores scores_on_card(CudaCard *card, const TreeScores *job)
     Scores on = {};
     const int32_t *at = job->features->at;
     const Lane *lanes = cuda_lanes(card, job->features);
-    on.histogram =
-        cuda_in(card, ROOM_CELLS, job->histogram, 2 * (int64_t)(at[job->last] - at[job->first]) * job->nodes);
+    const int64_t slots = job->nodes * (job->rows_least > 0 ? 2 : 1);
+    on.histogram = cuda_in(card, ROOM_CELLS, job->histogram, 2 * (int64_t)(at[job->last] - at[job->first]) * slots);
     on.lanes = lanes + job->first;
     on.used = job->last - job->first;
     on.nodes = job->nodes;
@@ -144,6 +158,7 @@ static Scores scores_on_card(CudaCard *card, const TreeScores *job)
     on.rise = job->bounds ? cuda_in(card, ROOM_LABEL, job->rise, job->features->id[job->features->n - 1] + INT64_C(1))
                           : nullptr;
     on.h_least = job->h_least;
+    on.rows_least = job->rows_least;
     return on;
 }
 
@@ -184,11 +199,12 @@ __global__ void sum_bins(Scores job, Sums *sums)
     const int at = (int)((blockIdx.x * blockDim.x + threadIdx.x) / WARP), node = at / job.used;
     if (node >= job.nodes)
         return;
-    const View view = view_of(job, node, job.lanes[at % job.used]);
-    Sums *to = sums + (view.cells - job.histogram) / 2;
+    const Lane lane = job.lanes[at % job.used];
+    const View view = view_of(job, node, lane);
+    Sums *to = sums + (int64_t)(lane.at - job.lanes[0].at) * job.nodes + (int64_t)node * lane.bins;
     Sums upto = view.before;
     for (int s = view.from; s < view.to; s++) {
-        upto = s > 0 ? plus(upto, Sums{view.cells[2 * s], view.cells[2 * s + 1]}) : upto;
+        upto = s > 0 ? plus(upto, sums_at(job, view.cells, lane.bins, s)) : upto;
         to[s] = upto;
     }
 }
@@ -204,7 +220,7 @@ __global__ void add_scores(Scores job, const Sums *sums, double *total, double *
     double sum[2] = {total[2 * (at + s)], total[2 * (at + s) + 1]}, own_sum = *parent;
     for (int k = 0; k < job.nodes; k++) {
         const int64_t node = at * job.nodes + (int64_t)k * lane.bins;
-        const Sums missing = {job.histogram[2 * node], job.histogram[2 * node + 1]};
+        const Sums missing = sums_at(job, cells_of(job, k, lane), lane.bins, 0);
         const Sums all = plus(missing, sums[node + lane.bins - 1]);
         const double own = score_of(job, all, k);
         own_sum += own;

@@ -177,7 +177,17 @@ static bool is_against(const TreeScores *job, Sums l, Sums r, int j, int s, int 
     return rise != 0 && (value_of(job, r, k) - value_of(job, l, k)) * rise < 0;
 }
 
-/* The score of one candidate of feature j in node k, or -1 where a side is too light or they stand the wrong way. */
+static bool has_few_rows(const TreeScores *job, const int64_t *cells, int j, int s, int right)
+{
+    const int64_t *rows = cells + tree_scored_rows(job, j);
+    int bins = job->features->at[j + 1] - job->features->at[j];
+    int64_t missing = rows[1], left = sums_of(rows, 1, s + 1).h, rest = sums_of(rows, s + 1, bins).h;
+    return job->rows_least > 0 &&
+           (left + (right ? 0 : missing) < job->rows_least || rest + (right ? missing : 0) < job->rows_least);
+}
+
+/* The score of one candidate of feature j in node k, or -1 where a side is too light or has too few rows, or they stand
+ * the wrong way. */
 static double split_score(const TreeScores *job, const int64_t *cells, int j, int k, int s, int right)
 {
     int bins = job->features->at[j + 1] - job->features->at[j];
@@ -185,7 +195,8 @@ static double split_score(const TreeScores *job, const int64_t *cells, int j, in
     Sums *side = right ? &r : &l;
     side->g += missing.g;
     side->h += missing.h;
-    if (l.h < job->h_least || r.h < job->h_least || is_against(job, l, r, j, s, k))
+    if (l.h < job->h_least || r.h < job->h_least || is_against(job, l, r, j, s, k) ||
+        has_few_rows(job, cells, j, s, right))
         return -1.0;
     return score_of(job, l, k) + score_of(job, r, k);
 }
@@ -196,7 +207,7 @@ static void best_splits(const DeviceContext *context, const TreeScores *job, Tre
     for (int k = 0; k < job->nodes; k++) {
         best[k] = (TreeSplit){0, 0};
         for (int j = job->first; j < job->last; j++) {
-            const int64_t *cells = job->histogram + tree_cell(job->features, job->first, j, job->nodes, k);
+            const int64_t *cells = job->histogram + tree_scored_cell(job, j, k);
             int bins = job->features->at[j + 1] - job->features->at[j];
             double own = score_of(job, sums_of(cells, 0, bins), k);
             for (int s = 0; s < bins - 1; s++)
@@ -216,7 +227,7 @@ static void level_scores(const DeviceContext *context, const TreeScores *job, do
         int bins = job->features->at[j + 1] - job->features->at[j];
         double *at = total + 2 * (job->features->at[j] - job->features->at[job->first]);
         for (int k = 0; k < job->nodes; k++) {
-            const int64_t *cells = job->histogram + tree_cell(job->features, job->first, j, job->nodes, k);
+            const int64_t *cells = job->histogram + tree_scored_cell(job, j, k);
             double own = score_of(job, sums_of(cells, 0, bins), k);
             if (j == job->first)
                 *parent += own;

@@ -14,7 +14,7 @@
 
 #include "device/tree_math.h"
 
-enum { DEVICE_ABI = 7 };
+enum { DEVICE_ABI = 8 };
 
 /* ---- trees: what lies in memory ---- */
 
@@ -156,6 +156,9 @@ typedef struct TreeSiblings {
  * where HL and HR are at least h_least and GL, GR are shrunk by l1, in the sequence of tree_math.h. Histogram of
  * features first .. last - 1.
  *
+ * With rows_least each side has so many rows, too. Then the histogram has 2 K nodes: the sums of node k in slot 2 k,
+ * its rows in slot 2 k + 1, as sums of h.
+ *
  * With bounds a side adds what it can within those of its node, its score is tree_score_at that, and a split at bin s
  * of 1 or more by a feature that rises (1) or falls (-1) is none where the values of left and right stand the other
  * way. */
@@ -165,10 +168,21 @@ typedef struct TreeScores {
     const int64_t *histogram;
     int nodes;
     double g_unit, h_unit, l1, l2;
-    int64_t h_least;
+    int64_t h_least, rows_least;
     const double *bounds; /* [nodes][2] lowest, highest; NULL: none */
     const int8_t *rise;   /* by feature id, with bounds */
 } TreeScores;
+/* The cells of feature j and node k in the histogram of a job, and how far behind them its rows lie; 0: there are none.
+ */
+static inline int64_t tree_scored_cell(const TreeScores *job, int j, int k)
+{
+    int slots = job->rows_least > 0 ? 2 : 1;
+    return tree_cell(job->features, job->first, j, slots * job->nodes, slots * k);
+}
+static inline int64_t tree_scored_rows(const TreeScores *job, int j)
+{
+    return job->rows_least > 0 ? 2 * (job->features->at[j + 1] - job->features->at[j]) : 0;
+}
 /* A split: its score and code = feature << 20 | s << 1 | missing right. Score 0: none. */
 typedef struct TreeSplit {
     double score;

@@ -160,10 +160,7 @@ static dp_status build_next(TreesTraining *t, int pairs, int group, const Comm *
             t->sibling[i] = (TreeSibling){
                 .parent = parent, .built = i, .smaller = t->which[i], .larger = left_smaller ? right : left};
         }
-        TreeSiblings job = {.features = &t->share.features,
-                            .first = t->share.first[t->share.rank],
-                            .last = t->share.first[t->share.rank + 1],
-                            .parents = t->now,
+        TreeSiblings job = {.parents = t->now,
                             .built = trees_histograms_build(t, t->next_learn, t->which, n, comm),
                             .out = t->next,
                             .n_parents = t->nodes,
@@ -171,7 +168,7 @@ static dp_status build_next(TreesTraining *t, int pairs, int group, const Comm *
                             .n_out = 2 * pairs,
                             .sibling = t->sibling,
                             .siblings = n};
-        t->ops->siblings(t->context, &job);
+        trees_histograms_split(t, &job);
     }
     return DP_OK;
 }
@@ -201,7 +198,7 @@ static dp_status build_root(TreesTraining *t, const Comm *comm)
     DP_TRY_ALL(comm, trees_histograms_room(t, 1, 1));
     t->which[0] = 0;
     root = trees_histograms_build(t, t->learn, t->which, 1, comm);
-    size_t bytes = 2 * (size_t)(t->feature_at[last] - t->feature_at[first]) * sizeof *root;
+    size_t bytes = 2 * (size_t)trees_slots(t) * (size_t)(t->feature_at[last] - t->feature_at[first]) * sizeof *root;
     if (root == t->local) /* a device may hold both; the one copy a tree is made here */
         t->ops->fetch(t->context, t->local, bytes);
     if (bytes > 0) /* more ranks than features: this one has none of the histogram, and no memory for it */

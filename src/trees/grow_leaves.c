@@ -27,7 +27,8 @@ static int64_t heap_of(const TreesLeaf *leaf)
 static size_t pair_cells(const TreesTraining *t)
 {
     const int32_t *at = t->share.features.at;
-    return 4 * (size_t)(at[t->share.first[t->share.rank + 1]] - at[t->share.first[t->share.rank]]);
+    return 4 * (size_t)trees_slots(t) *
+           (size_t)(at[t->share.first[t->share.rank + 1]] - at[t->share.first[t->share.rank]]);
 }
 
 static dp_status pool_room(TreesTraining *t)
@@ -101,19 +102,16 @@ static void build_pair(TreesTraining *t, const TreesLeaf *old, const int32_t *ha
                        const Comm *comm)
 {
     int small = rows[0] <= rows[1] ? 0 : 1;
-    TreeSibling sibling = {.parent = old->side, .built = 0, .smaller = small, .larger = 1 - small};
-    TreeSiblings job = {.features = &t->share.features,
-                        .first = t->share.first[t->share.rank],
-                        .last = t->share.first[t->share.rank + 1],
-                        .parents = t->pool + pair_cells(t) * (size_t)old->pair,
+    t->sibling[0] = (TreeSibling){.parent = old->side, .built = 0, .smaller = small, .larger = 1 - small};
+    TreeSiblings job = {.parents = t->pool + pair_cells(t) * (size_t)old->pair,
                         .built = trees_histograms_build(t, t->learn, &half[small], 1, comm),
                         .n_parents = old->pair == 0 ? 1 : 2,
                         .n_built = 1,
                         .n_out = 2,
                         .out = t->pool + pair_cells(t) * (size_t)pair,
-                        .sibling = &sibling,
+                        .sibling = t->sibling,
                         .siblings = 1};
-    t->ops->siblings(t->context, &job);
+    trees_histograms_split(t, &job);
 }
 
 dp_status trees_grow_leaves(TreesTraining *t, const Comm *comm)

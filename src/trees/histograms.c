@@ -1,17 +1,31 @@
 /* Histograms of a level over all ranks: built for the smaller children only, summed by feature over ranks (each rank
  * gets its features), the larger children by subtraction. Messages: one reduce-scatter a level, whose size depends on
  * bins and nodes, never on rows. Where a level's histograms pass their part of the memory, or a message, nodes are
- * built in groups; where they cannot be kept for the level below, that one is built without subtraction. */
+ * built in groups; where they cannot be kept for the level below, that one is built without subtraction.
+ *
+ * Where a child needs a least number of rows, a node has two slots: its sums, and a histogram of its rows, which is a
+ * second pass over them (device/backend.h, TreeScores). */
 #include <string.h>
 
 #include "device/tree_math.h"
 #include "trees/trees_priv.h"
 
-/* The cells of n nodes of all features, and of this rank's. */
-static size_t cells_of(const TreesShare *share, int rank, int nodes)
+int trees_slots(const TreesTraining *t)
 {
-    const int32_t *at = share->features.at;
-    return 2 * (size_t)nodes * (size_t)(at[share->first[rank + 1]] - at[share->first[rank]]);
+    return t->rows_least > 0 ? 2 : 1;
+}
+
+/* The cells of n nodes of a rank's features, and of all. */
+static size_t cells_of(const TreesTraining *t, int rank, int nodes)
+{
+    const int32_t *at = t->share.features.at;
+    return 2 * (size_t)trees_slots(t) * (size_t)nodes *
+           (size_t)(at[t->share.first[rank + 1]] - at[t->share.first[rank]]);
+}
+
+static size_t cells_of_all(const TreesTraining *t, int nodes)
+{
+    return 2 * (size_t)trees_slots(t) * (size_t)nodes * (size_t)t->share.features.at[t->share.features.n];
 }
 
 /* With one rank, level by level, the host never looks at histograms: a device with memory of its own keeps them. */
@@ -45,31 +59,30 @@ void trees_histograms_let_go(TreesTraining *t)
 
 dp_status trees_histograms_room(TreesTraining *t, int built, int next)
 {
-    size_t all = 2 * (size_t)built * (size_t)t->share.features.at[t->share.features.n];
-    DP_TRY(grow_room(t, &t->local, &t->local_room, all));
+    DP_TRY(grow_room(t, &t->local, &t->local_room, cells_of_all(t, built)));
     if (t->share.ranks > 1)
-        DP_TRY(grow_room(t, &t->built, &t->built_room, cells_of(&t->share, t->share.rank, built)));
-    return grow_room(t, &t->next, &t->next_room, cells_of(&t->share, t->share.rank, next));
+        DP_TRY(grow_room(t, &t->built, &t->built_room, cells_of(t, t->share.rank, built)));
+    return grow_room(t, &t->next, &t->next_room, cells_of(t, t->share.rank, next));
 }
 
 /* The cells of a node on the rank that has most of them. */
-static int64_t cells_of_most(const TreesShare *share)
+static int64_t cells_of_most(const TreesTraining *t)
 {
     size_t most = 0;
-    for (int r = 0; r < share->ranks; r++)
-        most = cells_of(share, r, 1) > most ? cells_of(share, r, 1) : most;
+    for (int r = 0; r < t->share.ranks; r++)
+        most = cells_of(t, r, 1) > most ? cells_of(t, r, 1) : most;
     return (int64_t)most;
 }
 
 void trees_note_kept(TreesTraining *t, int nodes)
 {
-    int64_t cells = nodes * cells_of_most(&t->share);
+    int64_t cells = nodes * cells_of_most(t);
     t->cells_kept = cells > t->cells_kept ? cells : t->cells_kept;
 }
 
 int trees_histograms_at_once(const TreesTraining *t, int nodes, int kept)
 {
-    int64_t all = 2 * (int64_t)t->share.features.at[t->share.features.n], most = cells_of_most(&t->share);
+    int64_t all = (int64_t)cells_of_all(t, 1), most = cells_of_most(t);
     int64_t stay = kept * most > t->cells_kept ? kept * most : t->cells_kept;
     int64_t n = (t->cells_most - stay) / (all + (t->share.ranks > 1 ? most : 0));
     if (n > INT32_MAX / all) /* a message moves at most so many numbers */
@@ -90,7 +103,7 @@ void trees_share_features(TreesShare *share)
     share->first[share->ranks] = share->features.n;
 }
 
-/* The segments of these nodes in a stretch, without empty ones. */
+/* The segments of these nodes in a stretch, without empty ones, each for the first slot of its node. */
 static int segments_of(TreesTraining *t, const TreeSegment *lists, const int32_t *which, int nodes,
                        const TreesStretch *stretch)
 {
@@ -98,10 +111,21 @@ static int segments_of(TreesTraining *t, const TreeSegment *lists, const int32_t
     for (int k = 0; k < nodes; k++)
         for (int s = stretch->first; s < stretch->end; s++) {
             t->segment[n] = lists[(int64_t)which[k] * t->shards + s];
-            t->segment[n].node = k;
+            t->segment[n].node = k * trees_slots(t);
             n += t->segment[n].count > 0;
         }
     return n;
+}
+
+/* Local. Adds the rows of the segments of a job to their nodes' second slots. */
+static void count_rows(TreesTraining *t, TreeHistogram job)
+{
+    for (int i = 0; i < job.segments; i++)
+        t->segment[i].node++;
+    job.pair = t->one;
+    job.levels = 1;
+    job.add = true;
+    t->ops->histogram(t->context, &job);
 }
 
 const int64_t *trees_histograms_build(TreesTraining *t, const TreeSegment *lists, const int32_t *which, int nodes,
@@ -114,19 +138,43 @@ const int64_t *trees_histograms_build(TreesTraining *t, const TreeSegment *lists
                          .levels = (int)t->options.levels,
                          .index = t->index,
                          .segment = t->segment,
-                         .nodes = nodes,
+                         .nodes = nodes * trees_slots(t),
                          .out = t->local};
     while (trees_next_stretch(t, &stretch)) {
         job.segments = segments_of(t, lists, which, nodes, &stretch);
         t->ops->histogram(t->context, &job);
+        if (t->rows_least > 0)
+            count_rows(t, job);
         job.add = true;
     }
     if (t->share.ranks == 1)
         return t->local;
     for (int r = 0; r < t->share.ranks; r++)
-        t->share.counts[r] = (int)cells_of(&t->share, r, nodes);
+        t->share.counts[r] = (int)cells_of(t, r, nodes);
     comm_reduce_scatter_i64(comm, t->local, t->built, t->share.counts);
     return t->built;
+}
+
+void trees_histograms_split(TreesTraining *t, const TreeSiblings *nodes)
+{
+    const int slots = trees_slots(t);
+    TreeSiblings job = *nodes;
+    for (int i = slots * nodes->siblings - 1; i >= 0; i--) {
+        TreeSibling s = t->sibling[i / slots];
+        int slot = i % slots;
+        t->sibling[i] = (TreeSibling){.parent = slots * s.parent + slot,
+                                      .built = slots * s.built + slot,
+                                      .smaller = slots * s.smaller + slot,
+                                      .larger = slots * s.larger + slot};
+    }
+    job.features = &t->share.features;
+    job.first = t->share.first[t->share.rank];
+    job.last = t->share.first[t->share.rank + 1];
+    job.n_parents *= slots;
+    job.n_built *= slots;
+    job.n_out *= slots;
+    job.siblings *= slots;
+    t->ops->siblings(t->context, &job);
 }
 
 /* The best of the ranks' splits: the highest score, then the lowest code. Non-negative doubles sort as their bits. */
@@ -164,7 +212,8 @@ static TreeScores scores_of(const TreesTraining *t, const int64_t *histogram, in
                         .g_unit = t->g_unit,
                         .h_unit = t->h_unit,
                         .l2 = t->options.l2,
-                        .h_least = t->h_least};
+                        .h_least = t->h_least,
+                        .rows_least = t->rows_least};
 }
 
 /* Local. What nodes first .. first + nodes - 1 of the level add to the choice of splits: a split each, or scores for
@@ -203,7 +252,7 @@ static double own_score(const TreesTraining *t, const TreeScores *job, int node)
     int64_t g = 0, h = 0;
     if (job->first == job->last)
         return -0.0; /* the least of all bits */
-    const int64_t *cells = job->histogram + tree_cell(job->features, job->first, job->first, job->nodes, node);
+    const int64_t *cells = job->histogram + tree_scored_cell(job, job->first, node);
     for (int b = 0; b < job->features->at[job->first + 1] - job->features->at[job->first]; b++) {
         g += cells[2 * b];
         h += cells[2 * b + 1];

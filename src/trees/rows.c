@@ -5,7 +5,7 @@
 
 /* A quarter of the limit is for the histograms of a level, a quarter for the rows of a stretch; the rest is for what
  * else there is: a column being sorted, lists of segments, buffers. */
-enum { LIMIT_PARTS = 4 };
+enum { LIMIT_PARTS = 4, PAIR_BYTES = sizeof(TreePair) };
 /* Histograms of a level without a limit. */
 #define LEVELS_MOST (INT64_C(1) << 30)
 
@@ -22,6 +22,8 @@ static double level_cells(int features, const TreesOptions *o, int ranks)
     double all = 2.0 * features * (double)o->bins, own = all / ranks, pairs = 1;
     for (int64_t level = 2; level < o->depth; level++)
         pairs *= 2;
+    if (o->min_rows > 1)
+        all *= 2, own *= 2;
     if (o->growth == TREES_LEAFWISE)
         return all + (ranks > 1 ? own : 0) + 2 * own * (double)o->leaves;
     return pairs * (all + (ranks > 1 ? own : 0) + 3 * own);
@@ -35,7 +37,7 @@ int64_t trees_levels_most(const TreesLimits *limits)
 TreesNeed trees_memory_need(int64_t rows, int features, const TreesOptions *options, int ranks)
 {
     double cells = level_cells(features, options, ranks) * sizeof(int64_t);
-    return (TreesNeed){.rows = rows * trees_row_bytes(features),
+    return (TreesNeed){.rows = rows * (trees_row_bytes(features) + (options->min_rows > 1 ? PAIR_BYTES : 0)),
                        .levels = cells < (double)LEVELS_MOST ? (int64_t)cells : LEVELS_MOST};
 }
 
@@ -66,7 +68,8 @@ static void *cut_off(TreesTraining *t, size_t *at, size_t bytes)
 int64_t trees_training_row_bytes(const TreesTraining *t)
 {
     int64_t given = t->objective->gradients ? (int64_t)(2 * sizeof *t->g - sizeof *t->chance) : 0;
-    return trees_row_bytes(t->matrix->features) + (t->model.outputs - 1) * (int64_t)sizeof *t->margin + given;
+    return trees_row_bytes(t->matrix->features) + (t->model.outputs - 1) * (int64_t)sizeof *t->margin + given +
+           (t->rows_least > 0 ? PAIR_BYTES : 0);
 }
 
 dp_status trees_rows_take(TreesTraining *t)
@@ -76,7 +79,7 @@ dp_status trees_rows_take(TreesTraining *t)
     size_t bytes, at = 0;
     /* the matrix has one of the two copies of bins */
     DP_TRY(dp_bytes_of(&bytes, padded, (size_t)(trees_training_row_bytes(t) - m->features)));
-    DP_TRY(dp_spill_open(&t->memory, bytes + 9 * 64, trees_matrix_in_files(m) ? m->limits.scratch : NULL));
+    DP_TRY(dp_spill_open(&t->memory, bytes + 10 * 64, trees_matrix_in_files(m) ? m->limits.scratch : NULL));
     t->block = cut_off(t, &at, n * (size_t)m->features + TREE_PAD);
     t->margin = t->margins = cut_off(t, &at, n * outputs * sizeof *t->margins);
     if (t->objective->gradients) {
@@ -86,6 +89,8 @@ dp_status trees_rows_take(TreesTraining *t)
         t->chance = cut_off(t, &at, n * sizeof *t->chance);
     }
     t->pair = cut_off(t, &at, n * sizeof *t->pair);
+    if (t->rows_least > 0)
+        t->one = cut_off(t, &at, n * sizeof *t->one);
     t->leaf = cut_off(t, &at, n * sizeof *t->leaf);
     t->index = cut_off(t, &at, padded * sizeof *t->index);
     t->scratch = cut_off(t, &at, padded * sizeof *t->scratch);
@@ -117,6 +122,8 @@ void trees_rows_rest(const TreesTraining *t, int64_t from, int64_t to)
         rest_array(t, t->chance, sizeof *t->chance, from, to);
     }
     rest_array(t, t->pair, sizeof *t->pair, from, to);
+    if (t->one)
+        rest_array(t, t->one, sizeof *t->one, from, to);
     rest_array(t, t->leaf, sizeof *t->leaf, from, to);
     rest_array(t, t->index, sizeof *t->index, from, to);
     rest_array(t, t->scratch, sizeof *t->scratch, from, to);
@@ -151,6 +158,8 @@ void trees_rows_hold(TreesTraining *t)
         return;
     t->ops->hold(t->context, t->memory.data, t->memory.bytes);
     t->ops->put(t->context, t->block, n * (size_t)t->matrix->features);
+    if (t->one)
+        t->ops->put(t->context, t->one, n * sizeof *t->one);
     trees_margins_put(t);
     hold_array(t, t->rows.part, n * sizeof *t->rows.part);
     hold_array(t, t->rows.row, n * sizeof *t->rows.row);

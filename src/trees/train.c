@@ -80,7 +80,7 @@ static dp_status take_memory(TreesTraining *t, const Comm *comm)
     DP_TRY(dp_new(&t->next_node, nodes));
     DP_TRY(dp_new(&t->cut, nodes * stretch));
     DP_TRY(dp_new(&t->split, nodes));
-    DP_TRY(dp_new(&t->sibling, nodes));
+    DP_TRY(dp_new(&t->sibling, nodes * (size_t)trees_slots(t)));
     DP_TRY(dp_new(&t->exchange, 2 * nodes));
     if (t->options.rise) {
         DP_TRY(dp_new(&t->bounds, 2 * nodes));
@@ -107,6 +107,7 @@ static dp_status share_memory(TreesTraining *t, const Comm *comm)
     int64_t bins = 0, least, limit = t->matrix->limits.memory > 0 ? t->matrix->limits.memory / 2 : INT64_MAX;
     for (int f = 0; f < t->matrix->features; f++)
         bins += t->matrix->borders[f] + 2;
+    bins *= trees_slots(t);
     least = 5 * 2 * bins;
     t->cells_most = trees_levels_most(&t->matrix->limits) / (int64_t)sizeof(int64_t);
     comm_min_i64(comm, &t->cells_most, 1);
@@ -161,6 +162,8 @@ static void start_rows(TreesTraining *t)
     while (trees_next_stretch(t, &stretch)) {
         t->ops->transpose(t->context, &t->bins, stretch.from, stretch.to, t->block);
         start_margins(t, &stretch);
+        for (int64_t i = stretch.from; i < stretch.to && t->one; i++)
+            t->one[i] = 1;
     }
 }
 
@@ -168,6 +171,7 @@ static dp_status begin(TreesTraining *t, const Comm *comm)
 {
     DP_TRY_ALL(comm, check_rows(&t->rows, t->matrix));
     DP_TRY_ALL(comm, trees_options_check(&t->options));
+    t->rows_least = t->options.min_rows > 1 ? t->options.min_rows : 0; /* a side of one level has a row */
     DP_TRY(share_memory(t, comm));
     bool weighted = comm_any(comm, t->rows.weight != NULL);
     DP_TRY_ALL(comm, take_weights(t, weighted));

@@ -38,6 +38,7 @@ typedef struct TreesOptions {
     int growth;                              /* TreesGrowth */
     int64_t leaves;                          /* leaf-wise: at most */
     double learning_rate, l1, l2, min_child; /* min_child: least hessian sum of a child */
+    int64_t min_rows;                        /* least rows of a child, of those that the tree learns from */
     double sample_rows, sample_columns;
     int sample_by;           /* TreesSampling */
     double positive_weight;  /* class weight of label 1 */

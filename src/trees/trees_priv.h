@@ -103,7 +103,7 @@ struct TreesTraining {
     double g_most, h_most;                  /* no row's |g|, h is larger */
     double weight[2], g_scale, h_scale, g_unit, h_unit;
     double g_sum_scale, h_sum_scale; /* leaf sums count their inverses */
-    int64_t h_least;
+    int64_t h_least, rows_least;
     int64_t train_rows; /* over all ranks */
     TreeDraw *draw;     /* of this tree; NULL: it learns from all rows */
     int64_t *sizes;     /* [TREE_SIZES] */
@@ -111,6 +111,7 @@ struct TreesTraining {
     int64_t *margins; /* [outputs][n] */
     int64_t *margin;  /* of the output whose tree is grown */
     TreePair *pair;   /* [n] */
+    TreePair *one;    /* [n] each counts 1 as h; NULL: no histograms of rows are asked for */
     uint16_t *leaf;   /* [n] */
     uint32_t *index, *scratch;
 
@@ -201,6 +202,8 @@ void trees_share_features(TreesShare *share);
 dp_status trees_histograms_room(TreesTraining *training, int built, int next);
 /* Local. A device that holds them does so no longer. */
 void trees_histograms_let_go(TreesTraining *training);
+/* Local. Of a histogram, those that a node takes: its sums, and its rows where a child needs a least number. */
+int trees_slots(const TreesTraining *training);
 /* Local. How many of `nodes` nodes can be built at once, when `kept` histograms stay beside them; 0: none. The same on
  * every rank. */
 int trees_histograms_at_once(const TreesTraining *training, int nodes, int kept);
@@ -210,6 +213,8 @@ void trees_note_kept(TreesTraining *training, int nodes);
  * rows; valid until the next call. */
 const int64_t *trees_histograms_build(TreesTraining *training, const TreeSegment *lists, const int32_t *which,
                                       int nodes, const Comm *comm);
+/* Local. The larger children: what is left of the parents. The job speaks of nodes; its siblings lie in t->sibling. */
+void trees_histograms_split(TreesTraining *training, const TreeSiblings *nodes);
 /* Collective. split[k] of 1 or 2 nodes whose histograms (this rank's features) are given, and the nodes' own scores. */
 void trees_find_node_splits(TreesTraining *training, const int64_t *histogram, int nodes, double *own,
                             const Comm *comm);

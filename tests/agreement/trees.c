@@ -317,6 +317,14 @@ static TreeScores scores_of(const Case *c, const dp_buf *histogram)
                         .h_least = c->shape.levels / 2 + 1};
 }
 
+/* The same where slots are nodes and what stands for their rows by turns; false: there is one node alone. */
+static bool few_rows(TreeScores *job)
+{
+    job->nodes /= 2;
+    job->rows_least = 40;
+    return job->nodes > 0;
+}
+
 /* The soft threshold, and features that rise and fall within bounds that bind now and then. */
 typedef struct Bounds {
     double *bounds;
@@ -355,6 +363,8 @@ static void do_best_splits(const TreeOps *ops, const DeviceContext *context, con
     ops->best_splits(context, &job, room(out, (size_t)c->shape.nodes * sizeof(TreeSplit)));
     Bounds bounds = constrain(&job);
     ops->best_splits(context, &job, room(out, (size_t)c->shape.nodes * sizeof(TreeSplit)));
+    if (few_rows(&job))
+        ops->best_splits(context, &job, room(out, (size_t)job.nodes * sizeof(TreeSplit)));
     bounds_free(&bounds);
     dp_buf_free(&histogram);
 }
@@ -369,9 +379,12 @@ static void do_level_scores(const TreeOps *ops, const DeviceContext *context, co
     memset(total, 0, (n + 1) * sizeof(double));
     ops->level_scores(context, &job, total, total + n);
     Bounds bounds = constrain(&job);
-    total = room(out, (n + 1) * sizeof(double));
-    memset(total, 0, (n + 1) * sizeof(double));
-    ops->level_scores(context, &job, total, total + n);
+    for (int few = 0; few < 2; few++) {
+        total = room(out, (n + 1) * sizeof(double));
+        memset(total, 0, (n + 1) * sizeof(double));
+        if (!few || few_rows(&job))
+            ops->level_scores(context, &job, total, total + n);
+    }
     bounds_free(&bounds);
     dp_buf_free(&histogram);
 }

@@ -200,6 +200,21 @@ static void leafwise(void **state)
     check_ways(options, "c3575730e99034bc4a9a8e123d0bd670ba08cbd5f489b3ad77e16a240c188216");
 }
 
+static void rows_enough(void **state)
+{
+    static const char *const golden[] = {"7db1109ad6c462c036d261e8ae15a70d34efd4b46061a4bb28c684083c8ad2f2",
+                                         "2bd49d66b9caf13bb3efc5a35d42035dc5784a6e8d3110b477c93fd6e85d095c",
+                                         "29607f8085eb1d0fd515b074264e7ff57819d15645aeaf3c00575a741d1c5e6e"};
+    (void)state;
+    for (int growth = TREES_SYMMETRIC; growth <= TREES_LEAFWISE; growth++) {
+        TreesOptions options = small(growth == TREES_DEPTHWISE ? TREES_SQUARED : TREES_LOGLOSS, (TreesGrowth)growth);
+        options.min_rows = 60;
+        options.min_child = 0;
+        options.sample_rows = growth == TREES_DEPTHWISE ? 1 : 0.5;
+        check_table(options, growth == TREES_LEAFWISE, SMALL_ROWS, SMALL_FEATURES, golden[growth]);
+    }
+}
+
 static void weighted(void **state)
 {
     TreesOptions options = small(TREES_LOGLOSS, TREES_SYMMETRIC);
@@ -307,6 +322,7 @@ int main(void)
         cmocka_unit_test(fine_levels),
         cmocka_unit_test(gradient_sampled),
         cmocka_unit_test(leafwise),
+        cmocka_unit_test(rows_enough),
         cmocka_unit_test(weighted),
         cmocka_unit_test(constrained),
         cmocka_unit_test(squared_error),

@@ -8,6 +8,7 @@ static Comm *comm;
 
 typedef struct Sums {
     double g, h;
+    int64_t rows;
 } Sums;
 
 /* Everything about the tree being checked, by brute force over the whole table. */
@@ -38,7 +39,7 @@ static Sums gradient(const Brute *brute, int64_t i)
 {
     double p = 1 / (1 + exp(-brute->margin[i]));
     double w = brute->table->label[i] ? brute->options->positive_weight : 1;
-    return (Sums){w * (p - brute->table->label[i]), w * p * (1 - p)};
+    return (Sums){.g = w * (p - brute->table->label[i]), .h = w * p * (1 - p)};
 }
 
 /* The soft threshold. */
@@ -51,7 +52,7 @@ static double shrunk(double g, double l1)
 /* The score of a candidate in the nodes first .. last of the level. */
 static double score_of(const Brute *brute, int f, int s, int right, int place)
 {
-    Sums side[2] = {{0, 0}, {0, 0}};
+    Sums side[2] = {{0, 0, 0}, {0, 0, 0}};
     double l2 = brute->options->l2;
     for (int64_t i = 0; i < brute->table->n; i++) {
         if (brute->table->part[i] != 0 || brute->leaf[i] != place)
@@ -60,8 +61,10 @@ static double score_of(const Brute *brute, int f, int s, int right, int place)
              *to = &side[side_of(bin_of(brute->model, f, brute->table->value[f * brute->table->n + i]), s, right)];
         to->g += one.g;
         to->h += one.h;
+        to->rows++;
     }
-    if (side[0].h < brute->options->min_child || side[1].h < brute->options->min_child) {
+    if (side[0].h < brute->options->min_child || side[1].h < brute->options->min_child ||
+        side[0].rows < brute->options->min_rows || side[1].rows < brute->options->min_rows) {
         double g = shrunk(side[0].g + side[1].g, brute->options->l1), h = side[0].h + side[1].h;
         return brute->options->growth == TREES_SYMMETRIC ? g * g / (h + l2) : 0;
     }
@@ -111,7 +114,7 @@ static void check_gain(const Brute *brute, int64_t node, int first, int last)
     int f = m->node_feature[node];
     double gain = 0;
     for (int place = first; place <= last && f >= 0; place++) {
-        Sums side[2] = {{0, 0}, {0, 0}};
+        Sums side[2] = {{0, 0, 0}, {0, 0, 0}};
         for (int64_t i = 0; i < brute->table->n; i++) {
             if (brute->table->part[i] != 0 || brute->leaf[i] != place)
                 continue;
@@ -121,7 +124,7 @@ static void check_gain(const Brute *brute, int64_t node, int first, int last)
             to->g += one.g;
             to->h += one.h;
         }
-        Sums both = {side[0].g + side[1].g, side[0].h + side[1].h};
+        Sums both = {.g = side[0].g + side[1].g, .h = side[0].h + side[1].h};
         gain += worth(brute, side[0]) + worth(brute, side[1]) - worth(brute, both);
     }
     assert_true(fabs(m->node_gain[node] - gain) <= 1e-5 * (1 + fabs(gain)));
@@ -141,18 +144,17 @@ static void check_leaves(Brute *brute, int tree)
     const TreesModel *m = brute->model;
     const Table *t = brute->table;
     for (int k = 0; k < 1 << m->tree_depth[tree]; k++) {
-        Sums sum = {0, 0};
-        int64_t rows = 0;
+        Sums sum = {0, 0, 0};
         for (int64_t i = 0; i < t->n; i++)
             if (t->part[i] == 0 && brute->leaf[i] == k) {
                 Sums one = gradient(brute, i);
                 sum.g += one.g;
                 sum.h += one.h;
-                rows++;
+                sum.rows++;
             }
         double right =
             -brute->options->learning_rate * shrunk(sum.g, brute->options->l1) / (sum.h + brute->options->l2);
-        assert_int_equal(m->cover[m->leaf_at[tree] + k], rows);
+        assert_int_equal(m->cover[m->leaf_at[tree] + k], sum.rows);
         assert_true(fabs(m->leaf[m->leaf_at[tree] + k] * 0x1p-20 - right) <= 0x1p-20);
     }
     for (int64_t i = 0; i < t->n; i++)
@@ -196,7 +198,7 @@ static void check_margins(const Learning *learning, const TreesModel *model)
     trees_scorer_free(&scorer);
 }
 
-static void check_growth(TreesGrowth growth, double sample_rows, TreesSampling by, double l1)
+static void check_growth_of(TreesGrowth growth, double sample_rows, TreesSampling by, double l1, int64_t min_rows)
 {
     Table table;
     Learning learning;
@@ -211,6 +213,7 @@ static void check_growth(TreesGrowth growth, double sample_rows, TreesSampling b
                            .l1 = l1,
                            .l2 = 1,
                            .min_child = 2,
+                           .min_rows = min_rows,
                            .sample_rows = sample_rows,
                            .sample_by = by,
                            .sample_columns = 1,
@@ -231,6 +234,61 @@ static void check_growth(TreesGrowth growth, double sample_rows, TreesSampling b
     dp_free(&brute.margin);
     dp_free(&brute.leaf);
     learning_free(&learning);
+    table_free(&table);
+}
+
+static void check_growth(TreesGrowth growth, double sample_rows, TreesSampling by, double l1)
+{
+    check_growth_of(growth, sample_rows, by, l1, 1);
+}
+
+static void splits_leave_rows_enough(void **state)
+{
+    (void)state;
+    for (int growth = TREES_SYMMETRIC; growth <= TREES_LEAFWISE; growth++)
+        check_growth_of((TreesGrowth)growth, 1, TREES_SAMPLE_UNIFORM, 0, 70);
+}
+
+/* One value stands far out; the best split would cut it off alone. With a least number of rows the split moves in to
+ * that number, and no further: x <= least, where scikit-learn 1.9 (min_samples_leaf) and LightGBM 4.7
+ * (min_data_in_leaf) put it, with the means of both sides. */
+static void few_rows_are_not_cut_off(void **state)
+{
+    static const double y[12] = {90, 1, 2, 0, 3, 1, 9, 8, 9, 7, 9, 8};
+    Table table;
+    (void)state;
+    table_draw(&table, 12, 1, 3);
+    for (int i = 0; i < 12; i++) {
+        table.value[i] = (float)(i + 1);
+        table.target[i] = y[i];
+        table.part[i] = 0;
+    }
+    for (int least = 1; least <= 6; least++) {
+        Learning learning;
+        Way way = {.device = "cpu",
+                   .threads = 1,
+                   .options = {.trees = 1,
+                               .depth = 1,
+                               .bins = 24,
+                               .growth = TREES_DEPTHWISE,
+                               .learning_rate = 1,
+                               .min_rows = least,
+                               .sample_rows = 1,
+                               .sample_columns = 1,
+                               .positive_weight = 1,
+                               .levels = 16383,
+                               .loss = TREES_SQUARED}};
+        double side[2] = {0, 0};
+        learning_begin(&learning, &table, &way, comm);
+        assert_int_equal(learning_steps(&learning, 1, comm), 1);
+        const TreesModel *m = trees_training_model(learning.training);
+        for (int i = 0; i < 12; i++)
+            side[i >= least] += y[i] / (i >= least ? 12 - least : least);
+        assert_true(m->border[m->node_border[0]] == (float)least);
+        for (int k = 0; k < 2; k++)
+            assert_true(fabs(ldexp((double)(m->bias[0] + m->leaf[k]), m->scale - TREES_LEAF_BITS) - side[k]) < 1e-4);
+        learning_free(&learning);
+    }
     table_free(&table);
 }
 
@@ -266,10 +324,9 @@ static void sampled_margins_are_evaluations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(depthwise_splits_are_best),
-        cmocka_unit_test(leafwise_splits_are_best),
-        cmocka_unit_test(symmetric_splits_are_best),
-        cmocka_unit_test(sampled_margins_are_evaluations),
+        cmocka_unit_test(depthwise_splits_are_best), cmocka_unit_test(leafwise_splits_are_best),
+        cmocka_unit_test(symmetric_splits_are_best), cmocka_unit_test(few_rows_are_not_cut_off),
+        cmocka_unit_test(splits_leave_rows_enough),  cmocka_unit_test(sampled_margins_are_evaluations),
     };
     if (comm_open(&comm, NULL) != DP_OK)
         return 1;
