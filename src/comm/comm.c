@@ -53,6 +53,19 @@ static void mpi_failed(MPI_Comm *mpi, int *code, ...)
     MPI_Abort(*mpi, DP_ERR_INTERNAL);
 }
 
+/* The operation of comm_best. */
+static void take_best(void *in, void *best, int *n, MPI_Datatype *record)
+{
+    int bytes;
+    MPI_Type_size(*record, &bytes);
+    for (int i = 0; i < *n; i++) {
+        int64_t *theirs = (int64_t *)in + i * (bytes / (int)sizeof *theirs);
+        int64_t *ours = (int64_t *)best + i * (bytes / (int)sizeof *ours);
+        if (theirs[0] > ours[0] || (theirs[0] == ours[0] && theirs[1] < ours[1]))
+            memcpy(ours, theirs, (size_t)bytes);
+    }
+}
+
 static void start_mpi(Comm *comm)
 {
     MPI_Comm host;
@@ -65,6 +78,7 @@ static void start_mpi(Comm *comm)
     MPI_Comm_create_errhandler(mpi_failed, &handler);
     MPI_Comm_set_errhandler(comm->mpi, handler);
     MPI_Errhandler_free(&handler);
+    MPI_Op_create(take_best, 1, &comm->best);
     MPI_Comm_rank(comm->mpi, &comm->rank);
     MPI_Comm_size(comm->mpi, &comm->size);
     MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &host);
@@ -106,7 +120,7 @@ dp_status comm_open(Comm **comm, const dp_log *log)
         comm_close(comm);
         return not_ranks(copies, but);
     }
-    dp_status st = comm_agree(*comm, dp_new(&(*comm)->room, 2 * COMM_ROOM));
+    dp_status st = comm_agree(*comm, comm_sums_new(&(*comm)->sums, (*comm)->size));
     if (st != DP_OK)
         comm_close(comm);
     return st;
@@ -115,21 +129,21 @@ dp_status comm_open(Comm **comm, const dp_log *log)
 dp_status comm_split(Comm **part, const Comm *comm, int group)
 {
     Comm *p = NULL;
-    int64_t *room = NULL;
+    CommSums *sums = NULL;
     *part = NULL;
     dp_status st = dp_new(&p, 1);
     if (st == DP_OK && comm->started)
-        st = dp_new(&room, 2 * COMM_ROOM);
+        st = comm_sums_new(&sums, comm->size);
     st = comm_agree(comm, st);
     if (st != DP_OK) {
-        dp_free(&room);
+        dp_free(&sums);
         dp_free(&p);
         return st;
     }
     *p = *comm;
     p->part = true;
     p->log = NULL;
-    p->room = room;
+    p->sums = sums;
     if (comm->started) {
         MPI_Errhandler handler;
         MPI_Comm_split(comm->mpi, group, comm->rank, &p->mpi);
@@ -147,11 +161,13 @@ void comm_close(Comm **comm)
 {
     if (*comm && (*comm)->started) {
         MPI_Comm_free(&(*comm)->mpi);
-        if (!(*comm)->part)
+        if (!(*comm)->part) {
+            MPI_Op_free(&(*comm)->best);
             MPI_Finalize();
+        }
     }
     if (*comm)
-        dp_free(&(*comm)->room);
+        dp_free(&(*comm)->sums);
     dp_free(comm);
 }
 
@@ -240,6 +256,17 @@ void comm_min_i64(const Comm *comm, int64_t *values, size_t n)
 void comm_max_f64(const Comm *comm, double *values, size_t n)
 {
     reduce(comm, values, n, sizeof *values, MPI_DOUBLE, MPI_MAX);
+}
+
+void comm_best(const Comm *comm, int64_t *records, int n, int width)
+{
+    MPI_Datatype record;
+    if (comm->size == 1)
+        return;
+    MPI_Type_contiguous(width, MPI_INT64_T, &record);
+    MPI_Type_commit(&record);
+    MPI_Allreduce(MPI_IN_PLACE, records, n, record, comm->best, comm->mpi);
+    MPI_Type_free(&record);
 }
 
 int64_t comm_prefix_i64(const Comm *comm, int64_t *value)

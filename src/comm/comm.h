@@ -53,6 +53,9 @@ void comm_sum_u32(const Comm *comm, uint32_t *values, size_t n);
 void comm_max_i64(const Comm *comm, int64_t *values, size_t n);
 void comm_min_i64(const Comm *comm, int64_t *values, size_t n);
 void comm_max_f64(const Comm *comm, double *values, size_t n);
+/* Collective. Of each record of `width` numbers (the same n and width on every rank) the one of all ranks whose first
+ * number is highest, of these the one whose second is lowest, as a whole: records [n][width], in place. */
+void comm_best(const Comm *comm, int64_t *records, int n, int width);
 /* Collective. *value becomes the sum over the ranks before this one (0 on rank 0); returns the sum over all. */
 int64_t comm_prefix_i64(const Comm *comm, int64_t *value);
 /* Collective. True on all ranks if true on any. */
@@ -61,8 +64,14 @@ void comm_wait_all(const Comm *comm);
 
 /* Collective. Sums `values` over ranks and gives this rank the part that starts at the sum of counts[0 .. rank-1].
  * counts [size] is the same on every rank, zeros among them are welcome; mine [counts[rank]] must not overlap values,
- * whose numbers are used up. */
+ * whose numbers are used up. Small numbers make short messages. */
 void comm_reduce_scatter_i64(const Comm *comm, int64_t *values, int64_t *mine, const int *counts);
+/* The same, while other work goes on: `begin` and `end` are collective, one sum at a time; values, mine and counts
+ * belong to it until the end. `progress` is local, by the thread that may call comm, and moves it on as far as messages
+ * have come: nothing goes on by itself. Other calls may come between. */
+void comm_reduce_scatter_begin(const Comm *comm, int64_t *values, int64_t *mine, const int *counts);
+void comm_reduce_scatter_progress(const Comm *comm);
+void comm_reduce_scatter_end(const Comm *comm);
 
 /* Collective. Root's bytes to all. */
 void comm_share(const Comm *comm, void *data, size_t bytes, int root);

@@ -126,13 +126,20 @@ static void samples_cut_evenly(void **state)
     dp_free(&samples);
 }
 
-/* Parts of all sizes, none among them, and longer than what is moved at once. */
+/* Number i of a rank: of 1 to 62 bits, long and short ones in turn. */
+static int64_t number_of(int rank, size_t i)
+{
+    return (int64_t)dp_random_u64(7, (uint64_t)rank, i) >> (2 + dp_random_below(8, (uint64_t)rank, i / 300, 61));
+}
+
+/* Parts of all sizes, none among them, and longer than what is moved at once; at once, or while others calls are made.
+ */
 static void parts_are_summed(void **state)
 {
     (void)state;
     enum { LONG = 100000 };
     int size = comm_size(comm), rank = comm_rank(comm), counts[8];
-    for (int round = 0; round < 12; round++) {
+    for (int round = 0; round < 16; round++) {
         size_t all = 0, before = 0;
         for (int r = 0; r < size; r++) {
             uint64_t kind = dp_random_below(5, (uint64_t)round, (uint64_t)r, 3);
@@ -144,17 +151,44 @@ static void parts_are_summed(void **state)
         assert_ok(dp_new(&values, all));
         assert_ok(dp_new(&mine, (size_t)counts[rank]));
         for (size_t i = 0; i < all; i++)
-            values[i] = (int64_t)dp_random_u64(7, (uint64_t)rank, i) >> 8;
-        comm_reduce_scatter_i64(comm, values, mine, counts);
+            values[i] = number_of(rank, i);
+        if (round % 2)
+            comm_reduce_scatter_i64(comm, values, mine, counts);
+        else {
+            comm_reduce_scatter_begin(comm, values, mine, counts);
+            for (int k = 0; k < round * (rank + 1); k++)
+                comm_reduce_scatter_progress(comm);
+            assert_true(comm_any(comm, rank == size - 1));
+            comm_reduce_scatter_progress(comm);
+            comm_reduce_scatter_end(comm);
+        }
         for (int i = 0; i < counts[rank]; i++) {
             int64_t sum = 0;
             for (int r = 0; r < size; r++)
-                sum += (int64_t)dp_random_u64(7, (uint64_t)r, before + (size_t)i) >> 8;
+                sum += number_of(r, before + (size_t)i);
             assert_int_equal(mine[i], sum);
         }
         dp_free(&values);
         dp_free(&mine);
     }
+}
+
+/* Record k: the highest first number is that of rank k % size, or of all, where the second decides; the third says
+ * whose record it is. */
+static void best_records_win(void **state)
+{
+    (void)state;
+    enum { N = 40, WIDTH = 3 };
+    int64_t record[N][WIDTH];
+    int size = comm_size(comm), rank = comm_rank(comm);
+    for (int k = 0; k < N; k++) {
+        record[k][0] = k % 2 ? 7 : k % size == rank;
+        record[k][1] = (rank + k) % size - 1;
+        record[k][2] = rank;
+    }
+    comm_best(comm, record[0], N, WIDTH);
+    for (int k = 0; k < N; k++)
+        assert_int_equal(record[k][2], k % 2 ? (size - k % size) % size : k % size);
 }
 
 /* Even and odd ranks work apart: sums, prefixes and failures stay in their part. */
@@ -192,6 +226,7 @@ int main(void)
         cmocka_unit_test(one_failure_is_everyones), cmocka_unit_test(blocks_reach_their_rank),
         cmocka_unit_test(exact_sums_ignore_order),  cmocka_unit_test(samples_cut_evenly),
         cmocka_unit_test(parts_are_summed),         cmocka_unit_test(parts_work_apart),
+        cmocka_unit_test(best_records_win),
     };
     if (comm_open(&comm, NULL) != DP_OK)
         return 1;
