@@ -13,6 +13,7 @@
 #include "comm/comm.h"
 #include "config/config.h"
 #include "lake/lake.h"
+#include "tensor/tensor.h"
 
 typedef enum DataPart { DATA_TRAIN, DATA_VALID, DATA_TEST, DATA_NONE } DataPart;
 
@@ -101,8 +102,8 @@ typedef struct DataEncoder DataEncoder;
 dp_status data_encoder_build(DataEncoder **encoder, const DataInputs *inputs, const LakeSchema *schema,
                              const int **columns);
 void data_encoder_free(DataEncoder **encoder);
-/* Local. x [block->rows][stride]. values: block->column + where the inputs begin in the query. */
-dp_status data_encode(DataEncoder *encoder, const LakeValues *values, int32_t rows, float *x, int64_t stride);
+/* Local. Fills x, float32 [rows][inputs]. values: block->column + where the inputs begin in the query. */
+dp_status data_encode(DataEncoder *encoder, const LakeValues *values, Tensor x);
 
 /* ---- the rows to learn from ---- */
 

@@ -204,24 +204,27 @@ static dp_status look_up(Lookup *lookup, const DataInput *in, const LakeDict *di
     return DP_OK;
 }
 
-/* Local. One column into a tile of rows. */
-static void write_column(float *x, int64_t stride, const LakeValues *v, const Lookup *lookup, int32_t first, int32_t n)
+/* Local. One column of the table, from row `first` on, into one of a tile. */
+static void write_column(Tensor out, const LakeValues *v, const Lookup *lookup, int32_t first)
 {
+    float *x = out.data;
+    int64_t n = out.shape[0], stride = out.stride[0];
     if (v->type == LAKE_NUMBER)
-        for (int32_t i = 0; i < n; i++)
+        for (int64_t i = 0; i < n; i++)
             x[i * stride] = (float)v->number[first + i];
     else if (v->type == LAKE_NUMBER32)
-        for (int32_t i = 0; i < n; i++)
+        for (int64_t i = 0; i < n; i++)
             x[i * stride] = v->number32[first + i];
     else
-        for (int32_t i = 0; i < n; i++)
+        for (int64_t i = 0; i < n; i++)
             x[i * stride] = lookup->of_code[v->code[first + i]];
 }
 
-/* Local. One combination into a tile of rows: keys first, then the look, whose cache misses then overlap. */
-static void write_combined(float *x, int64_t stride, const DataEncoder *e, int j, const LakeValues *values,
-                           int32_t first, int32_t n)
+/* Local. One combination into a column of a tile: keys first, then the look, whose cache misses then overlap. */
+static void write_combined(Tensor out, const DataEncoder *e, int j, const LakeValues *values, int32_t first)
 {
+    float *x = out.data;
+    int64_t n = out.shape[0], stride = out.stride[0];
     const DataInput *in = &e->inputs->input[j];
     const Lookup *lookup = &e->lookup[j];
     uint64_t key[TILE] = {0};
@@ -229,28 +232,29 @@ static void write_combined(float *x, int64_t stride, const DataEncoder *e, int j
     for (int p = 0; p < in->parts; p++) {
         const uint32_t *place = e->lookup[in->part[p]].place, *code = values[in->part[p]].code + first;
         uint64_t step = lookup->steps[p];
-        for (int32_t i = 0; i < n; i++) {
+        for (int64_t i = 0; i < n; i++) {
             uint32_t at = place[code[i]];
             unseen[i] |= at == UNSEEN;
             key[i] += at * step;
         }
     }
-    for (int32_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++)
         x[i * stride] = unseen[i] ? in->unseen : find_key(lookup, in, key[i]);
 }
 
-dp_status data_encode(DataEncoder *encoder, const LakeValues *values, int32_t rows, float *x, int64_t stride)
+dp_status data_encode(DataEncoder *encoder, const LakeValues *values, Tensor x)
 {
     const DataInputs *inputs = encoder->inputs;
+    int32_t rows = (int32_t)x.shape[0]; /* a block's */
     for (int j = 0; j < inputs->columns; j++)
         if (inputs->input[j].encode == DATA_TARGET)
             DP_TRY(look_up(&encoder->lookup[j], &inputs->input[j], values[j].dict));
     for (int32_t first = 0; first < rows; first += TILE) {
-        int32_t n = rows - first < TILE ? rows - first : TILE;
+        Tensor tile = tensor_rows(x, first, rows - first < TILE ? rows - first : TILE);
         for (int j = 0; j < inputs->columns; j++)
-            write_column(x + first * stride + j, stride, &values[j], &encoder->lookup[j], first, n);
+            write_column(tensor_column(tile, j), &values[j], &encoder->lookup[j], first);
         for (int j = inputs->columns; j < inputs->n; j++)
-            write_combined(x + first * stride + j, stride, encoder, j, values, first, n);
+            write_combined(tensor_column(tile, j), encoder, j, values, first);
     }
     return DP_OK;
 }

@@ -15,7 +15,7 @@ static bool name_is_good(const char *name)
     return n > 0 && n < MODEL_ARRAY_NAME && name[n] == '\0' && name[0] != '.';
 }
 
-static dp_status add(ModelArrays *arrays, const char *name, const Tensor *tensor, bool owned)
+static dp_status add(ModelArrays *arrays, const char *name, Tensor tensor, bool owned)
 {
     int at = 0;
     if (!name_is_good(name) || arrays->n == MODEL_ARRAYS_MAX)
@@ -27,7 +27,7 @@ static dp_status add(ModelArrays *arrays, const char *name, const Tensor *tensor
         return dp_fail(DP_ERR_DATA, "model-04", "array '%s' stands there twice", name);
     memmove(arrays->array + at + 1, arrays->array + at, (size_t)(arrays->n - at) * sizeof *arrays->array);
     ModelArray *a = &arrays->array[at];
-    *a = (ModelArray){.tensor = *tensor, .owned = owned};
+    *a = (ModelArray){.tensor = tensor, .owned = owned};
     snprintf(a->name, sizeof a->name, "%s", name);
     arrays->n++;
     return DP_OK;
@@ -35,25 +35,23 @@ static dp_status add(ModelArrays *arrays, const char *name, const Tensor *tensor
 
 dp_status model_arrays_put(ModelArrays *arrays, const char *name, TensorType type, const void *data, int64_t n)
 {
-    Tensor tensor = tensor_vector(type, data, n);
-    return add(arrays, name, &tensor, false);
+    return add(arrays, name, tensor_vector(type, data, n), false);
 }
 
 dp_status model_arrays_give(ModelArrays *arrays, const char *name, TensorType type, void *data, int64_t n)
 {
-    Tensor tensor = tensor_vector(type, data, n);
-    dp_status st = add(arrays, name, &tensor, true);
+    dp_status st = add(arrays, name, tensor_vector(type, data, n), true);
     if (st != DP_OK)
         dp_free(&data);
     return st;
 }
 
-dp_status model_arrays_copy(ModelArrays *arrays, const char *name, const Tensor *vector)
+dp_status model_arrays_copy(ModelArrays *arrays, const char *name, Tensor vector)
 {
     void *data = NULL;
-    DP_TRY(dp_new_bytes(&data, (size_t)vector->shape[0], tensor_type_size(vector->type)));
+    DP_TRY(dp_new_bytes(&data, (size_t)vector.shape[0], tensor_type_size(vector.type)));
     tensor_copy(data, vector);
-    return model_arrays_give(arrays, name, vector->type, data, vector->shape[0]);
+    return model_arrays_give(arrays, name, vector.type, data, vector.shape[0]);
 }
 
 dp_status model_arrays_take(ModelArrays *arrays, const char *name, TensorType type, void *data, int64_t want,
@@ -120,7 +118,7 @@ dp_status model_arrays_pack(const ModelArrays *arrays, dp_buf *out)
         head_of(a, head);
         DP_TRY(dp_buf_add(out, head, HEAD));
         DP_TRY(dp_buf_add(out, a->name, head[0]));
-        DP_TRY(dp_buf_add(out, a->tensor.data, tensor_bytes(&a->tensor)));
+        DP_TRY(dp_buf_add(out, a->tensor.data, tensor_bytes(a->tensor)));
     }
     return DP_OK;
 }
@@ -137,7 +135,7 @@ dp_status model_arrays_digest(const ModelArrays *arrays, dp_digest *digest)
         head_of(a, head);
         DP_GO(dp_hash_add(hash, head, HEAD));
         DP_GO(dp_hash_add(hash, a->name, head[0]));
-        DP_GO(dp_hash_add(hash, a->tensor.data, tensor_bytes(&a->tensor)));
+        DP_GO(dp_hash_add(hash, a->tensor.data, tensor_bytes(a->tensor)));
     }
     DP_GO(dp_hash_end(&hash, digest));
 done:
@@ -159,12 +157,12 @@ static dp_status unpack_one(ModelArrays *arrays, const uint8_t **at, size_t *lef
     memcpy(name, *at + HEAD, name_size);
     *at += HEAD + name_size;
     *left -= HEAD + name_size;
-    if (tensor_view(&stored, type, 1, &n, *at) != DP_OK || tensor_bytes(&stored) > *left)
+    if (tensor_view(&stored, type, 1, &n, *at) != DP_OK || tensor_bytes(stored) > *left)
         return dp_fail(DP_ERR_DATA, "model-06", "array '%s' says %lld elements of type %d, more than there are bytes",
                        name, (long long)n, (int)type);
-    *at += tensor_bytes(&stored);
-    *left -= tensor_bytes(&stored);
-    return model_arrays_copy(arrays, name, &stored);
+    *at += tensor_bytes(stored);
+    *left -= tensor_bytes(stored);
+    return model_arrays_copy(arrays, name, stored);
 }
 
 dp_status model_arrays_unpack(ModelArrays *arrays, const void *data, size_t size)

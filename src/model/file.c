@@ -78,13 +78,13 @@ static hid_t file_type(TensorType type)
     return H5I_INVALID_HID;
 }
 
-static dp_status write_array(hid_t group, hid_t how, const char *name, const Tensor *tensor)
+static dp_status write_array(hid_t group, hid_t how, const char *name, Tensor tensor)
 {
-    hsize_t dims = (hsize_t)tensor->shape[0];
+    hsize_t dims = (hsize_t)tensor.shape[0];
     dp_status st = DP_OK;
-    hid_t space = H5Screate_simple(1, &dims, NULL), type = file_type(tensor->type);
+    hid_t space = H5Screate_simple(1, &dims, NULL), type = file_type(tensor.type);
     hid_t set = H5Dcreate2(group, name, type, space, H5P_DEFAULT, how, H5P_DEFAULT);
-    if (set < 0 || (dims > 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor->data) < 0))
+    if (set < 0 || (dims > 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.data) < 0))
         st = h5_failed("write an array");
     if (set >= 0 && H5Dclose(set) < 0)
         st = h5_failed("close an array");
@@ -124,8 +124,8 @@ static dp_status write_groups(hid_t file, hid_t how, hid_t group_how, const char
     DP_GO(write_text(group, "family", family));
     DP_GO(write_text(group, "sha256", hex));
     for (int i = 0; i < arrays->n; i++)
-        DP_GO(write_array(group, how, arrays->array[i].name, &arrays->array[i].tensor));
-    DP_GO(write_array(beside, how, "json", &json));
+        DP_GO(write_array(group, how, arrays->array[i].name, arrays->array[i].tensor));
+    DP_GO(write_array(beside, how, "json", json));
 done:
     if (group >= 0 && H5Gclose(group) < 0 && st == DP_OK)
         st = h5_failed("close a group");

@@ -270,14 +270,14 @@ static dp_status read_set(Image *image, const Object *object, Tensor *set)
     if (object->layout.at[0] != 3 || object->layout.at[1] != 1)
         return broken(image, "an array is chunked, filtered, virtual or lies in another file");
     int64_t count = (int64_t)number(object->space.at + 8, 8);
-    if (tensor_view(set, type, 1, &count, NULL) != DP_OK || number(object->layout.at + 10, 8) != tensor_bytes(set) ||
-        tensor_bytes(set) > image->size - image->given)
+    if (tensor_view(set, type, 1, &count, NULL) != DP_OK || number(object->layout.at + 10, 8) != tensor_bytes(*set) ||
+        tensor_bytes(*set) > image->size - image->given)
         return broken(image, "an array has more elements than there are bytes");
     if (count > 0)
-        DP_TRY(take(image, number(object->layout.at + 2, 8), tensor_bytes(set), &bytes,
+        DP_TRY(take(image, number(object->layout.at + 2, 8), tensor_bytes(*set), &bytes,
                     "an array's bytes are not in the file"));
     set->data = (void *)bytes.at;
-    image->given += tensor_bytes(set);
+    image->given += tensor_bytes(*set);
     return DP_OK;
 }
 
@@ -327,7 +327,7 @@ static dp_status read_payload(Image *image, const Object *object, Group *group, 
         Tensor set;
         DP_TRY(read_object(image, group->link[i].object, &array));
         DP_TRY(read_set(image, &array, &set));
-        DP_TRY(model_arrays_copy(out->arrays, group->link[i].name, &set));
+        DP_TRY(model_arrays_copy(out->arrays, group->link[i].name, set));
     }
     DP_TRY(model_arrays_digest(out->arrays, &found));
     if (!dp_digest_read(out->payload, hex) || !dp_digest_same(out->payload, &found))
@@ -345,11 +345,11 @@ static dp_status read_provenance(Image *image, const Object *object, Group *grou
         return broken(image, "a group holds more or less than it should");
     DP_TRY(find_link(image, group, "json", &json));
     DP_TRY(read_set(image, &json, &set));
-    size_t n = tensor_bytes(&set);
+    size_t n = tensor_bytes(set);
     if (set.type != TENSOR_U8 || n > PROVENANCE_MAX || (n > 0 && memchr(set.data, '\0', n)))
         return broken(image, "its provenance is not text");
     DP_TRY(dp_new(provenance, n + 1));
-    tensor_copy(*provenance, &set);
+    tensor_copy(*provenance, set);
     return DP_OK;
 }
 

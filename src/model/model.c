@@ -210,9 +210,9 @@ const char *model_unit(const Model *model)
     return model->unit;
 }
 
-void model_predict(const Model *model, const float *x, int64_t n, int64_t stride, float *score)
+void model_predict(const Model *model, Tensor x, float *score)
 {
-    model->family->predict(model->self, x, n, stride, score);
+    model->family->predict(model->self, x, score);
 }
 
 void model_predict_columns(const Model *model, const float *const *value, int64_t first, int64_t n, float *score)
@@ -220,11 +220,11 @@ void model_predict_columns(const Model *model, const float *const *value, int64_
     model->family->predict_columns(model->self, value, first, n, score);
 }
 
-dp_status model_explain(const Model *model, const float *x, int64_t n, int64_t stride, double *phi)
+dp_status model_explain(const Model *model, Tensor x, double *phi)
 {
     if (!model->family->explain)
         return dp_fail(DP_ERR_USAGE, "model-09", "models of family %s cannot be explained", model->family->name);
-    return model->family->explain(model->self, x, n, stride, phi);
+    return model->family->explain(model->self, x, phi);
 }
 
 static dp_status must_be_finished(const Model *model)

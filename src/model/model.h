@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "data/data.h"
 #include "device/device.h"
+#include "tensor/tensor.h"
 
 typedef struct Model Model;
 
@@ -73,8 +74,8 @@ const DataInputs *model_inputs(const Model *model);
 /* Local. What a score is: a chance, or a number in a unit (NULL: none). */
 DataKind model_kind(const Model *model);
 const char *model_unit(const Model *model);
-/* Local. Scores of n rows of floats, [n][stride]. Thread-safe, no allocation. */
-void model_predict(const Model *model, const float *x, int64_t n, int64_t stride, float *score);
+/* Local. score [N] of the rows x, float32 [N][inputs], the floats of a row side by side. Thread-safe, no allocation. */
+void model_predict(const Model *model, Tensor x, float *score);
 /* Local. The same scores, to the bit, of rows first .. first + n - 1 of columns, value[j] of feature j. Thread-safe, no
  * allocation. */
 void model_predict_columns(const Model *model, const float *const *value, int64_t first, int64_t n, float *score);
@@ -92,9 +93,9 @@ dp_status model_bins(ModelBins *bins, const Model *model);
 void model_bin(const Model *model, int k, const float *value, int64_t n, uint8_t *bin);
 /* Local. model_predict of binned rows: bin[k] [n]. Any bytes are safe. Thread-safe, no allocation. */
 void model_predict_bins(const Model *model, const uint8_t *const *bin, int64_t n, float *score);
-/* Local. Contributions of each input to the margin (to the score, where that is a number): phi [n][inputs + 1], the
+/* Local. Contributions of each input to the margin (to the score, where that is a number): phi [N][inputs + 1], the
  * last the expected value. Fails USAGE where the family cannot explain. */
-dp_status model_explain(const Model *model, const float *x, int64_t n, int64_t stride, double *phi);
+dp_status model_explain(const Model *model, Tensor x, double *phi);
 
 typedef struct ModelFacts {
     const char *family; /* "trees" */

@@ -5,7 +5,6 @@
 
 #include "model/model.h"
 #include "onnx/onnx.h"
-#include "tensor/tensor.h"
 
 /* ---- named arrays ---- */
 
@@ -26,7 +25,7 @@ typedef struct ModelArrays {
  * a copy of what the vector views. */
 dp_status model_arrays_put(ModelArrays *arrays, const char *name, TensorType type, const void *data, int64_t n);
 dp_status model_arrays_give(ModelArrays *arrays, const char *name, TensorType type, void *data, int64_t n);
-dp_status model_arrays_copy(ModelArrays *arrays, const char *name, const Tensor *vector);
+dp_status model_arrays_copy(ModelArrays *arrays, const char *name, Tensor vector);
 /* Local. Moves an owned array out: *data (free with dp_free), NULL when n is 0. want: elements it must have, -1: any;
  * *n (may be NULL) receives them. Fails DATA when it is missing, of another type or length. */
 dp_status model_arrays_take(ModelArrays *arrays, const char *name, TensorType type, void *data, int64_t want,
@@ -92,9 +91,9 @@ typedef struct ModelFamily {
     dp_status (*state_load)(void *self, ModelArrays *arrays, const Comm *comm);
     dp_status (*finish)(void *self, const Comm *comm);
     /* Using. Local, thread-safe. explain may be NULL. */
-    void (*predict)(const void *self, const float *x, int64_t n, int64_t stride, float *score);
+    void (*predict)(const void *self, Tensor x, float *score);
     void (*predict_columns)(const void *self, const float *const *value, int64_t first, int64_t n, float *score);
-    dp_status (*explain)(const void *self, const float *x, int64_t n, int64_t stride, double *phi);
+    dp_status (*explain)(const void *self, Tensor x, double *phi);
     /* Bins (model.h); all three or none. */
     const int32_t *(*bins)(const void *self, int *n);
     void (*bin)(const void *self, int k, const float *value, int64_t n, uint8_t *bin);

@@ -271,13 +271,14 @@ static void scores_of(const TreesModel *m, const int64_t *margin, int64_t n, flo
         score[i] = score_of(m, margin[i]);
 }
 
-static void family_predict(const void *self, const float *x, int64_t n, int64_t stride, float *score)
+static void family_predict(const void *self, Tensor x, float *score)
 {
     const Trees *trees = self;
-    int64_t margin[BATCH];
+    const float *row = x.data;
+    int64_t n = x.shape[0], margin[BATCH];
     for (int64_t i = 0; i < n; i += BATCH) {
         int64_t rows = n - i < BATCH ? n - i : BATCH;
-        trees_margins(trees->scorer, x + i * stride, rows, stride, margin);
+        trees_margins(trees->scorer, row + i * x.stride[0], rows, x.stride[0], margin);
         scores_of(&trees->learned, margin, rows, score + i);
     }
 }
@@ -321,13 +322,13 @@ static void family_predict_bins(const void *self, const uint8_t *const *bin, int
     }
 }
 
-static dp_status family_explain(const void *self, const float *x, int64_t n, int64_t stride, double *phi)
+static dp_status family_explain(const void *self, Tensor x, double *phi)
 {
     const Trees *trees = self;
     const double unit = ldexp(1, trees->learned.scale);
     const int64_t width = trees->learned.n_features + INT64_C(1);
-    DP_TRY(trees_contributions(trees->scorer, x, n, stride, phi));
-    for (int64_t i = 0; i < n * width && trees->learned.scale != 0; i++)
+    DP_TRY(trees_contributions(trees->scorer, x.data, x.shape[0], x.stride[0], phi));
+    for (int64_t i = 0; i < x.shape[0] * width && trees->learned.scale != 0; i++)
         phi[i] *= unit;
     return DP_OK;
 }

@@ -171,20 +171,20 @@ void onnx_output(OnnxGraph *graph, const char *name, TensorType type, int64_t wi
     add_value(graph, &graph->outputs, name, codes[type], width);
 }
 
-static Onnx__TensorProto *new_tensor(OnnxGraph *graph, const char *name, const Tensor *values)
+static Onnx__TensorProto *new_tensor(OnnxGraph *graph, const char *name, Tensor values)
 {
     size_t bytes = tensor_bytes(values);
     Onnx__TensorProto *tensor = take(graph, 1, sizeof *tensor);
-    int64_t *dims = take_copy(graph, values->shape, (size_t)values->dims, sizeof *dims);
+    int64_t *dims = take_copy(graph, values.shape, (size_t)values.dims, sizeof *dims);
     uint8_t *raw = take(graph, bytes, 1);
     char *copy = take_text(graph, name);
     if (graph->st != DP_OK)
         return NULL;
     onnx__tensor_proto__init(tensor);
-    tensor->n_dims = (size_t)values->dims;
+    tensor->n_dims = (size_t)values.dims;
     tensor->dims = dims;
     tensor->has_data_type = 1;
-    tensor->data_type = codes[values->type];
+    tensor->data_type = codes[values.type];
     tensor->name = copy;
     tensor->has_raw_data = 1;
     tensor->raw_data = (ProtobufCBinaryData){.len = bytes, .data = raw};
@@ -194,7 +194,7 @@ static Onnx__TensorProto *new_tensor(OnnxGraph *graph, const char *name, const T
 
 void onnx_constant(OnnxGraph *graph, const char *name, Tensor values)
 {
-    Onnx__TensorProto *tensor = new_tensor(graph, name, &values);
+    Onnx__TensorProto *tensor = new_tensor(graph, name, values);
     if (tensor)
         list_add(graph, &graph->constants, tensor);
 }
@@ -299,7 +299,7 @@ void onnx_string(OnnxNode *node, const char *name, const char *value)
 void onnx_ints(OnnxNode *node, const char *name, const int64_t *values, int64_t n)
 {
     Onnx__AttributeProto *a = add_attribute(node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
-    int64_t *copy = take_copy(node->graph, values, (size_t)n, sizeof *values);
+    int64_t *copy = take_copy(node->graph, values, (size_t)n, sizeof values);
     if (a && copy) {
         a->n_ints = (size_t)n;
         a->ints = copy;
@@ -309,7 +309,7 @@ void onnx_ints(OnnxNode *node, const char *name, const int64_t *values, int64_t 
 void onnx_floats(OnnxNode *node, const char *name, const float *values, int64_t n)
 {
     Onnx__AttributeProto *a = add_attribute(node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS);
-    float *copy = take_copy(node->graph, values, (size_t)n, sizeof *values);
+    float *copy = take_copy(node->graph, values, (size_t)n, sizeof values);
     if (a && copy) {
         a->n_floats = (size_t)n;
         a->floats = copy;
@@ -333,7 +333,7 @@ void onnx_strings(OnnxNode *node, const char *name, const char *text, const int6
 void onnx_tensor(OnnxNode *node, const char *name, Tensor values)
 {
     Onnx__AttributeProto *a = add_attribute(node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR);
-    Onnx__TensorProto *tensor = new_tensor(node->graph, name, &values);
+    Onnx__TensorProto *tensor = new_tensor(node->graph, name, values);
     if (a && tensor)
         a->t = tensor;
 }

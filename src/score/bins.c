@@ -30,13 +30,15 @@ static dp_status bin_block(void *self, const LakeBlock *block, uint8_t *const *b
 {
     Binner *b = self;
     DP_TRY(make_room(b, block->rows));
-    DP_TRY(data_encode(b->encoder, block->column, block->rows, b->x, b->inputs));
+    Tensor rows = tensor_matrix(TENSOR_F32, b->x, block->rows, b->inputs);
+    DP_TRY(data_encode(b->encoder, block->column, rows));
 #pragma omp parallel for num_threads(b->threads) schedule(dynamic)
     for (int k = 0; k < b->bins.n; k++) {
         float *value = b->value + (size_t)omp_get_thread_num() * (size_t)b->room;
-        const float *x = b->x + b->bins.feature[k];
+        Tensor column = tensor_column(rows, b->bins.feature[k]);
+        const float *from = column.data;
         for (int32_t i = 0; i < block->rows; i++)
-            value[i] = x[(int64_t)i * b->inputs];
+            value[i] = from[i * column.stride[0]];
         model_bin(b->model, k, value, block->rows, bin[k]);
     }
     return DP_OK;

@@ -58,27 +58,26 @@ static int64_t row_of(const LakeBlock *block, int32_t i)
     return block->row ? block->row[i] : block->first_row + i;
 }
 
-/* Moves the rows of x that are wanted to its front; *next walks through the wanted row numbers. Returns how many. */
-static int64_t keep_wanted(float *x, int64_t stride, const LakeBlock *block, const Judge *judge, const Data *data,
-                           int64_t *next)
+/* Moves the rows of x that are wanted to its front; *next walks through the wanted row numbers. Returns them. */
+static Tensor keep_wanted(Tensor x, const LakeBlock *block, const Judge *judge, const Data *data, int64_t *next)
 {
     const int64_t *number = data_row_number(data);
     int64_t kept = 0;
     for (int32_t i = 0; i < block->rows && *next < judge->n; i++) {
         if (row_of(block, i) != number[judge->at[*next]])
             continue;
-        memmove(x + kept * stride, x + i * stride, (size_t)stride * sizeof *x);
-        kept++;
+        Tensor from = tensor_rows(x, i, 1), to = tensor_rows(x, kept++, 1);
+        memmove(to.data, from.data, tensor_bytes(from));
         ++*next;
     }
-    return kept;
+    return tensor_rows(x, 0, kept);
 }
 
 /* Local: the scan's blocks through the model. */
 static dp_status score_blocks(float *score, const Judge *judge, const Model *model, DataEncoder *encoder,
                               LakeScan *scan, const Data *data)
 {
-    int64_t stride = model_inputs(model)->n, next = 0;
+    int64_t inputs = model_inputs(model)->n, next = 0;
     int32_t room = 0;
     float *x = NULL;
     const LakeBlock *block;
@@ -89,12 +88,13 @@ static dp_status score_blocks(float *score, const Judge *judge, const Model *mod
             break;
         if (block->rows > room) {
             dp_free(&x);
-            DP_GO(dp_new(&x, (size_t)block->rows * (size_t)stride));
+            DP_GO(dp_new(&x, (size_t)block->rows * (size_t)inputs));
             room = block->rows;
         }
-        DP_GO(data_encode(encoder, block->column, block->rows, x, stride));
-        int64_t first = next, kept = keep_wanted(x, stride, block, judge, data, &next);
-        model_predict(model, x, kept, stride, score + first);
+        Tensor rows = tensor_matrix(TENSOR_F32, x, block->rows, inputs);
+        DP_GO(data_encode(encoder, block->column, rows));
+        int64_t first = next;
+        model_predict(model, keep_wanted(rows, block, judge, data, &next), score + first);
     }
     if (next != judge->n)
         DP_GO(dp_fail(DP_ERR_INTERNAL, "score-02", "%lld of %lld rows of the part came back from the table",

@@ -155,15 +155,16 @@ static LakeValues values_of(const RawColumn *column, int64_t first)
 
 dp_status raw_score(RawRows *raw, const int *at, const RawColumn *instead, int n_instead, float *score)
 {
-    int64_t stride = model_inputs(raw->model)->n;
+    int64_t inputs = model_inputs(raw->model)->n;
     for (int64_t i = 0; i < raw->n; i += RAW_BLOCK) {
         int32_t rows = raw->n - i < RAW_BLOCK ? (int32_t)(raw->n - i) : RAW_BLOCK;
         for (int c = 0; c < raw->columns; c++)
             raw->values[c] = values_of(&raw->column[c], i);
         for (int k = 0; k < n_instead; k++)
             raw->values[at[k]] = values_of(&instead[k], i);
-        DP_TRY(data_encode(raw->encoder, raw->values, rows, raw->x, stride));
-        model_predict(raw->model, raw->x, rows, stride, score + i);
+        Tensor x = tensor_matrix(TENSOR_F32, raw->x, rows, inputs);
+        DP_TRY(data_encode(raw->encoder, raw->values, x));
+        model_predict(raw->model, x, score + i);
     }
     return DP_OK;
 }

@@ -100,6 +100,7 @@ typedef struct Scorer {
     /* room for one block */
     int32_t room;
     float *x, *score, *amount; /* [room][inputs], [room], [reasons][room] */
+    Tensor rows;               /* of the block, as floats: [rows][inputs] of x */
     uint32_t *reason, *model;  /* [reasons][room], [room] */
     LakeValues *input, *value; /* [inputs] of a block, [schema.n] to write */
     double *phi;               /* [inputs + 1] */

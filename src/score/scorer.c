@@ -96,7 +96,7 @@ static void predict(Scorer *s, const LakeBlock *block, bool columns)
         else if (columns)
             model_predict_columns(s->use.model, s->column, first, n, s->score + first);
         else
-            model_predict(s->use.model, s->x + first * s->inputs, n, s->inputs, s->score + first);
+            model_predict(s->use.model, tensor_rows(s->rows, first, n), s->score + first);
     }
 }
 
@@ -106,7 +106,7 @@ static dp_status explain_chunk(Scorer *s, double *phi, int64_t first, int64_t n)
 {
     Reason reason[SCORE_REASONS_MAX];
     int width = s->inputs + 1, reasons = s->sheet.reasons;
-    DP_TRY(model_explain(s->use.model, s->x + first * s->inputs, n, s->inputs, phi));
+    DP_TRY(model_explain(s->use.model, tensor_rows(s->rows, first, n), phi));
     for (int64_t i = 0; i < n; i++) {
         reasons_pick(reason, reasons, phi + i * width, s->inputs);
         for (int k = 0; k < reasons; k++) {
@@ -185,7 +185,7 @@ static dp_status describe(Scorer *s, ScoreTop *shown, const Rows *rows, int32_t 
     snprintf(shown->row, sizeof shown->row, "%.*s", (int)(rows->at[i + 1] - rows->at[i]), rows->text + rows->at[i]);
     if (s->sheet.reasons == 0)
         return DP_OK;
-    DP_TRY(model_explain(s->use.model, s->x + (int64_t)i * s->inputs, 1, s->inputs, s->phi));
+    DP_TRY(model_explain(s->use.model, tensor_rows(s->rows, i, 1), s->phi));
     reasons_pick(reason, SCORE_TOP_REASONS, s->phi, s->inputs);
     for (int k = 0; k < SCORE_TOP_REASONS && reason[k].input >= 0; k++) {
         int j = reason[k].input;
@@ -216,9 +216,10 @@ dp_status scorer_take(Scorer *s, const Rows *rows, ScoreGiven *given)
     for (int j = 0; j < model_inputs(s->use.model)->columns; j++)
         s->input[j] = block->column[s->place[j]];
     DP_TRY(make_room(s, block->rows));
+    s->rows = tensor_matrix(TENSOR_F32, s->x, block->rows, s->inputs);
     bool columns = !block->bin && take_columns(s);
     if (!block->bin && !columns)
-        DP_TRY(data_encode(s->encoder, s->input, block->rows, s->x, s->inputs));
+        DP_TRY(data_encode(s->encoder, s->input, s->rows));
     predict(s, block, columns);
     if (!before) {
         DP_TRY(explain(s, block->rows));

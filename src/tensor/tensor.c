@@ -1,4 +1,4 @@
-/* Types, shapes and views. Whatever made a Tensor has checked that its bytes can be counted; views of it have fewer. */
+/* Types, shapes and views. Whoever made a tensor checked that its bytes can be counted; its parts have fewer. */
 #include "tensor/tensor.h"
 
 #include <assert.h>
@@ -66,77 +66,75 @@ Tensor tensor_matrix(TensorType type, const void *data, int64_t n, int64_t width
 
 /* ---- asking ---- */
 
-int64_t tensor_count(const Tensor *tensor)
+int64_t tensor_count(Tensor tensor)
 {
     int64_t n = 1;
-    for (int d = 0; d < tensor->dims; d++)
-        n *= tensor->shape[d];
+    for (int d = 0; d < tensor.dims; d++)
+        n *= tensor.shape[d];
     return n;
 }
 
-size_t tensor_bytes(const Tensor *tensor)
+size_t tensor_bytes(Tensor tensor)
 {
-    return (size_t)tensor_count(tensor) * tensor_type_size(tensor->type);
+    return (size_t)tensor_count(tensor) * tensor_type_size(tensor.type);
 }
 
-bool tensor_is_dense(const Tensor *tensor)
+bool tensor_is_dense(Tensor tensor)
 {
     int64_t step = 1;
-    for (int d = tensor->dims - 1; d >= 0; d--) {
-        if (tensor->shape[d] != 1 && tensor->stride[d] != step)
+    for (int d = tensor.dims - 1; d >= 0; d--) {
+        if (tensor.shape[d] != 1 && tensor.stride[d] != step)
             return tensor_count(tensor) == 0;
-        step *= tensor->shape[d];
+        step *= tensor.shape[d];
     }
     return true;
 }
 
 /* ---- views of a part ---- */
 
-static void *element(const Tensor *tensor, int d, int64_t i)
+static void *element(Tensor tensor, int d, int64_t i)
 {
-    return (char *)tensor->data + i * tensor->stride[d] * (int64_t)tensor_type_size(tensor->type);
+    return (char *)tensor.data + i * tensor.stride[d] * (int64_t)tensor_type_size(tensor.type);
 }
 
-Tensor tensor_rows(const Tensor *tensor, int64_t first, int64_t n)
+Tensor tensor_rows(Tensor tensor, int64_t first, int64_t n)
 {
-    Tensor rows = *tensor;
-    assert(tensor->dims > 0 && first >= 0 && n >= 0 && n <= tensor->shape[0] - first);
-    rows.data = element(tensor, 0, first);
-    rows.shape[0] = n;
-    return rows;
+    assert(tensor.dims > 0 && first >= 0 && n >= 0 && n <= tensor.shape[0] - first);
+    tensor.data = element(tensor, 0, first);
+    tensor.shape[0] = n;
+    return tensor;
 }
 
-Tensor tensor_column(const Tensor *tensor, int64_t j)
+Tensor tensor_column(Tensor tensor, int64_t j)
 {
-    Tensor column = *tensor;
-    int last = tensor->dims - 1;
-    assert(last >= 0 && j >= 0 && j < tensor->shape[last]);
-    column.data = element(tensor, last, j);
-    column.dims = last;
-    column.shape[last] = column.stride[last] = 0;
-    return column;
+    int last = tensor.dims - 1;
+    assert(last >= 0 && j >= 0 && j < tensor.shape[last]);
+    tensor.data = element(tensor, last, j);
+    tensor.dims = last;
+    tensor.shape[last] = tensor.stride[last] = 0;
+    return tensor;
 }
 
 /* ---- copying ---- */
 
 /* Where element i, counted row by row, lies: in elements from the first. */
-static int64_t place_of(const Tensor *tensor, int64_t i)
+static int64_t place_of(Tensor tensor, int64_t i)
 {
     int64_t at = 0;
-    for (int d = tensor->dims - 1; d >= 0; d--) {
-        at += i % tensor->shape[d] * tensor->stride[d];
-        i /= tensor->shape[d];
+    for (int d = tensor.dims - 1; d >= 0; d--) {
+        at += i % tensor.shape[d] * tensor.stride[d];
+        i /= tensor.shape[d];
     }
     return at;
 }
 
-void tensor_copy(void *out, const Tensor *tensor)
+void tensor_copy(void *out, Tensor tensor)
 {
     int64_t n = tensor_count(tensor);
-    size_t size = tensor_type_size(tensor->type);
+    size_t size = tensor_type_size(tensor.type);
     if (n > 0 && tensor_is_dense(tensor))
-        memcpy(out, tensor->data, (size_t)n * size);
+        memcpy(out, tensor.data, (size_t)n * size);
     else
         for (int64_t i = 0; i < n; i++)
-            memcpy((char *)out + (size_t)i * size, (char *)tensor->data + place_of(tensor, i) * (int64_t)size, size);
+            memcpy((char *)out + (size_t)i * size, (char *)tensor.data + place_of(tensor, i) * (int64_t)size, size);
 }

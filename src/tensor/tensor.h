@@ -1,11 +1,11 @@
 /* tensor/tensor.h -- what an array is: the type of its elements, its shape, and where each element lies.
  *
- * A tensor owns nothing: it is a view of somebody's memory, valid as long as that is; a copy of the struct is another
- * view of the same elements. A view of memory that is only lent for reading is not written through.
+ * A tensor owns nothing: it is a view of somebody's memory, valid as long as that is, and passed by value. A view of
+ * memory that is only lent for reading is not written through.
  *
  *     int64_t shape[] = {rows, inputs};
  *     DP_TRY(tensor_view(&x, TENSOR_F32, 2, shape, memory));    // [rows][inputs], row by row
- *     Tensor some = tensor_rows(&x, 64, 32);                    // rows 64 .. 95 of the same memory
+ *     Tensor some = tensor_rows(x, 64, 32);                    // rows 64 .. 95 of the same memory
  */
 #ifndef DIPPER_TENSOR_TENSOR_H
 #define DIPPER_TENSOR_TENSOR_H
@@ -42,18 +42,18 @@ Tensor tensor_vector(TensorType type, const void *data, int64_t n);
 Tensor tensor_matrix(TensorType type, const void *data, int64_t n, int64_t width);
 
 /* Local. Elements; their bytes when they lie close together. */
-int64_t tensor_count(const Tensor *tensor);
-size_t tensor_bytes(const Tensor *tensor);
+int64_t tensor_count(Tensor tensor);
+size_t tensor_bytes(Tensor tensor);
 /* Local. Do they lie row by row without gaps, so that tensor_bytes from data on are all of them? */
-bool tensor_is_dense(const Tensor *tensor);
+bool tensor_is_dense(Tensor tensor);
 
 /* Local. Rows first .. first + n - 1, which must be there: what is first is the first dimension. */
-Tensor tensor_rows(const Tensor *tensor, int64_t first, int64_t n);
+Tensor tensor_rows(Tensor tensor, int64_t first, int64_t n);
 /* Local. Element j of the last dimension of all, one dimension less: a column of a matrix. */
-Tensor tensor_column(const Tensor *tensor, int64_t j);
+Tensor tensor_column(Tensor tensor, int64_t j);
 
 /* Local. out [tensor_bytes]: the elements, row by row. */
-void tensor_copy(void *out, const Tensor *tensor);
+void tensor_copy(void *out, Tensor tensor);
 
 extern const dp_help_row tensor_help[];
 

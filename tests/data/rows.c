@@ -442,7 +442,7 @@ static void the_contract_encodes_as_training_did(void **state)
         assert_ok(lake_next(scan, &block));
         if (!block)
             break;
-        assert_ok(data_encode(encoder, block->column, block->rows, x[0], FEATURES));
+        assert_ok(data_encode(encoder, block->column, tensor_matrix(TENSOR_F32, x, block->rows, FEATURES)));
         for (int32_t i = 0; i < block->rows; i++) {
             struct SeenRow *found, key;
             int64_t number = block->row ? block->row[i] : block->first_row + i;

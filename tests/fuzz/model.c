@@ -27,10 +27,11 @@ static void use(const void *self, const DataInputs *inputs)
     dp_digest payload = {{0}};
     for (int i = 0; i < ROWS * MOST_INPUTS; i++)
         x[i] = (float)(i % 7 - 3) / (float)(i % 5); /* numbers, infinities, NaN */
-    model_trees.predict(self, x, ROWS, MOST_INPUTS, score);
-    must(model_trees.explain(self, x, ROWS, MOST_INPUTS, phi) == DP_OK, "cannot explain");
+    Tensor rows = tensor_matrix(TENSOR_F32, x, ROWS, MOST_INPUTS);
+    model_trees.predict(self, rows, score);
+    must(model_trees.explain(self, rows, phi) == DP_OK, "cannot explain");
     if (inputs->n > 0)
-        must(model_onnx(&model_trees, self, inputs, &payload, "m", "1", 5, &out) == DP_OK, "cannot export");
+        must(model_onnx(&model_trees, self, inputs, DATA_FLAG, &payload, "m", "1", 5, &out) == DP_OK, "cannot export");
     dp_buf_free(&out);
 }
 

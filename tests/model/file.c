@@ -88,7 +88,7 @@ static void what_is_written_comes_back(void **state)
         int64_t margin[200];
         assert_ok(trees_scorer_build(&scorer, &m, NULL));
         trees_margins(scorer, x, 200, m.n_features, margin);
-        model_predict(model, x, 200, m.n_features, score);
+        model_predict(model, tensor_matrix(TENSOR_F32, x, 200, m.n_features), score);
         for (int i = 0; i < 200; i++)
             assert_true(score[i] == (float)trees_probability(margin[i]));
         columns_give_the_same(model, x, score);

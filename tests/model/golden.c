@@ -19,7 +19,7 @@ static void digest_of_scores(const Model *model, char hex[DP_DIGEST_HEX])
     static float x[ROWS * FEATURES], score[ROWS];
     dp_digest digest;
     fixed_rows(x);
-    model_predict(model, x, ROWS, FEATURES, score);
+    model_predict(model, tensor_matrix(TENSOR_F32, x, ROWS, FEATURES), score);
     forest_must(dp_digest_of(&digest, score, sizeof score));
     dp_digest_print(hex, &digest);
 }

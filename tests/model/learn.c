@@ -207,8 +207,9 @@ static void score_table(const Model *model, Learner *l, float *score)
     assert_ok(data_scan(&scan, l->data, wanted, INPUTS, alone));
     assert_ok(lake_next(scan, &block));
     while (block) {
-        assert_ok(data_encode(encoder, block->column, block->rows, x, FEATURES));
-        model_predict(model, x, block->rows, FEATURES, score + block->first_row);
+        Tensor rows = tensor_matrix(TENSOR_F32, x, block->rows, FEATURES);
+        assert_ok(data_encode(encoder, block->column, rows));
+        model_predict(model, rows, score + block->first_row);
         assert_ok(lake_next(scan, &block));
     }
     lake_scan_close(&scan);

@@ -27,12 +27,13 @@ static void use_a_model(bool may_fail)
     char *provenance = NULL;
     static float x[600 * 3], score[600];
     static double phi[600 * 4];
+    const Tensor rows = tensor_matrix(TENSOR_F32, x, 600, 3);
     dp_buf image = {0}, onnx = {0}, old = {0};
     for (int i = 0; i < 600 * 3; i++)
         x[i] = (float)(i % 37) - 18;
     if (fine(model_load(&model, &provenance, path, device), may_fail)) {
-        model_predict(model, x, 600, 3, score);
-        fine(model_explain(model, x, 600, 3, phi), may_fail);
+        model_predict(model, rows, score);
+        fine(model_explain(model, rows, phi), may_fail);
         fine(model_image(model, provenance, &image), may_fail);
         fine(model_export_onnx(model, "m", "1", &onnx), may_fail);
         fine(model_export_onnx_for(model, "m", "1", 3, &old), may_fail);

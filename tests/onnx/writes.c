@@ -154,7 +154,7 @@ static void write_case(const char *folder, const char *what, TreesModel m, int64
     forest_must(dp_new(&margin, (size_t)n));
     forest_must(trees_scorer_build(&scorer, &m, NULL));
     trees_margins(scorer, x, n, m.n_features, margin);
-    model_predict(model, x, n, m.n_features, score);
+    model_predict(model, tensor_matrix(TENSOR_F32, x, n, m.n_features), score);
     snprintf(name, sizeof name, "%s.x", what);
     write_file(folder, name, x, (size_t)(n * m.n_features) * sizeof *x);
     snprintf(name, sizeof name, "%s.margin", what);

@@ -55,13 +55,13 @@ static void a_view_is_its_memory_row_by_row(void **state)
     for (uint64_t k = 0; k < TENSORS; k++) {
         Tensor t = some(memory, k);
         int64_t index[TENSOR_DIMS_MAX] = {0}, n = 0;
-        assert_true(tensor_is_dense(&t));
-        assert_int_equal(tensor_bytes(&t), tensor_count(&t) * 4);
-        if (tensor_count(&t) > 0)
+        assert_true(tensor_is_dense(t));
+        assert_int_equal(tensor_bytes(t), tensor_count(t) * 4);
+        if (tensor_count(t) > 0)
             do
                 assert_int_equal(at(&t, index), n++);
             while (next(&t, index));
-        assert_int_equal(n, tensor_count(&t));
+        assert_int_equal(n, tensor_count(t));
     }
 }
 
@@ -74,20 +74,20 @@ static void parts_are_views_of_the_same_elements(void **state)
     int gaps = 0;
     for (uint64_t k = 0; k < TENSORS; k++) {
         Tensor whole = some(memory, k);
-        if (tensor_count(&whole) == 0 || whole.dims < 2)
+        if (tensor_count(whole) == 0 || whole.dims < 2)
             continue;
         int64_t first = below(k * 8 + 5, (int)whole.shape[0]),
                 rows = below(k * 8 + 6, (int)(whole.shape[0] - first + 1));
         int64_t j = below(k * 8 + 7, (int)whole.shape[whole.dims - 1]);
-        Tensor part = tensor_rows(&whole, first, rows), column = tensor_column(&part, j);
+        Tensor part = tensor_rows(whole, first, rows), column = tensor_column(part, j);
         int64_t index[TENSOR_DIMS_MAX] = {0}, n = 0;
         assert_int_equal(column.dims, whole.dims - 1);
-        assert_int_equal(tensor_count(&column) * whole.shape[whole.dims - 1], tensor_count(&part));
-        assert_true(tensor_is_dense(&part));
-        gaps += !tensor_is_dense(&column);
-        copy[tensor_count(&column)] = -7;
-        tensor_copy(copy, &column);
-        if (tensor_count(&column) > 0)
+        assert_int_equal(tensor_count(column) * whole.shape[whole.dims - 1], tensor_count(part));
+        assert_true(tensor_is_dense(part));
+        gaps += !tensor_is_dense(column);
+        copy[tensor_count(column)] = -7;
+        tensor_copy(copy, column);
+        if (tensor_count(column) > 0)
             do {
                 int64_t there[TENSOR_DIMS_MAX] = {index[0] + first, index[1], index[2], index[3]};
                 there[whole.dims - 1] = j;
@@ -149,9 +149,9 @@ static void shapes_that_cannot_be_are_refused(void **state)
         assert_int_equal(t.dims, 77); /* left alone */
     }
     assert_ok(tensor_view(&t, TENSOR_F32, 1, (int64_t[]){INT64_MAX / 4}, NULL));
-    assert_int_equal(tensor_bytes(&t), INT64_MAX / 4 * 4);
+    assert_int_equal(tensor_bytes(t), INT64_MAX / 4 * 4);
     assert_ok(tensor_view(&t, TENSOR_U8, 3, (int64_t[]){0, INT64_MAX, 1}, NULL));
-    assert_int_equal(tensor_bytes(&t), 0);
+    assert_int_equal(tensor_bytes(t), 0);
 }
 
 int main(void)

@@ -111,9 +111,10 @@ static void score_test(const Bench *bench, const Model *model, double *encode_s,
             MUST(dp_new(&score, (size_t)room));
         }
         double start = dp_clock_seconds();
-        MUST(data_encode(encoder, block->column, block->rows, x, contract->n));
+        Tensor rows = tensor_matrix(TENSOR_F32, x, block->rows, contract->n);
+        MUST(data_encode(encoder, block->column, rows));
         double encoded = dp_clock_seconds();
-        model_predict(model, x, block->rows, contract->n, score);
+        model_predict(model, rows, score);
         *encode_s += encoded - start;
         *score_s += dp_clock_seconds() - encoded;
         if (fwrite(score, sizeof *score, (size_t)block->rows, file) != (size_t)block->rows)
