@@ -374,6 +374,12 @@ static void drop(const DeviceContext *context, void *kept)
     (void)context, (void)kept;
 }
 
+static void *keep_plan(const DeviceContext *context, const TreePlan *plan)
+{
+    (void)context, (void)plan;
+    return NULL;
+}
+
 static void margins(const DeviceContext *context, const TreeMargins *job)
 {
     if (job->n < PLAN_FEW)
@@ -403,6 +409,8 @@ static const TreeOps tree_ops = {
     .leaf_sums = leaf_sums,
     .add_leaves = add_leaves,
     .walk = walk,
+    .keep_plan = keep_plan,
+    .drop_plan = drop,
     .margins = margins,
 };
 
@@ -436,6 +444,7 @@ static void close_cpu(DeviceContext *context)
 const Backend backend_cpu = {
     .abi = DEVICE_ABI,
     .name = "cpu",
+    .rows_at_once = 4096,
     .open = open_cpu,
     .close = close_cpu,
     .trees = &tree_ops,

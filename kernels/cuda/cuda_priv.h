@@ -9,6 +9,8 @@
 
 #include <cuda_runtime.h>
 
+#include <mutex>
+
 extern "C" {
 #include "device/backend.h"
 }
@@ -56,6 +58,21 @@ enum CudaRoomOf {
     ROOMS
 };
 
+/* The same on the card and, page-locked, on the host. */
+struct CudaBoth {
+    void *host, *there;
+    size_t size;
+};
+
+/* One of two ways by which pieces of a long job go to the card and back: while a piece is computed, the other comes. */
+struct CudaFlow {
+    cudaStream_t stream;
+    CudaBoth input, margin;
+    CudaRoom place;
+    int64_t *to; /* what comes back: `rows` margins */
+    int64_t rows;
+};
+
 /* Host memory with a copy on the card. */
 struct CudaHeld {
     const char *host;
@@ -71,7 +88,10 @@ struct CudaCard {
     cudaStream_t stream;
     CudaRoom room[ROOMS];
     CudaHeld held[CUDA_HELD];
+    std::mutex lock; /* of flows, and of `stream` where several threads may call */
+    CudaFlow flow[2];
 };
+using CudaTurn = std::lock_guard<std::mutex>;
 
 static inline CudaCard *card_of(const DeviceContext *context)
 {
@@ -83,6 +103,8 @@ bool cuda_is_good(CudaCard *card, cudaError_t error);
 /* Waits for all that was asked; false: the card is given up. */
 bool cuda_done(CudaCard *card);
 /* At least `size` bytes; NULL: the card is given up. */
+void *cuda_grow(CudaCard *card, CudaRoom *room, size_t size);
+bool cuda_both(CudaCard *card, CudaBoth *both, size_t size);
 void *cuda_room(CudaCard *card, CudaRoomOf which, size_t size);
 /* The same, filled from host memory. */
 void *cuda_upload(CudaCard *card, CudaRoomOf which, const void *from, size_t size);
@@ -151,5 +173,6 @@ void cuda_rows_ops(TreeOps *ops);       /* rows.cu */
 void cuda_lists_ops(TreeOps *ops);      /* lists.cu */
 void cuda_histograms_ops(TreeOps *ops); /* histograms.cu */
 void cuda_splits_ops(TreeOps *ops);     /* splits.cu */
+void cuda_margins_ops(TreeOps *ops);    /* margins.cu */
 
 #endif

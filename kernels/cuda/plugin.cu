@@ -18,9 +18,8 @@ bool cuda_done(CudaCard *card)
     return cuda_is_good(card, cudaStreamSynchronize(card->stream));
 }
 
-void *cuda_room(CudaCard *card, CudaRoomOf which, size_t size)
+void *cuda_grow(CudaCard *card, CudaRoom *room, size_t size)
 {
-    CudaRoom *room = &card->room[which];
     if (card->failed)
         return nullptr;
     if (size > room->size || !room->data) {
@@ -33,6 +32,29 @@ void *cuda_room(CudaCard *card, CudaRoomOf which, size_t size)
         room->size = wanted;
     }
     return room->data;
+}
+
+void *cuda_room(CudaCard *card, CudaRoomOf which, size_t size)
+{
+    return cuda_grow(card, &card->room[which], size);
+}
+
+static void free_both(CudaBoth *both)
+{
+    cudaFree(both->there);
+    cudaFreeHost(both->host);
+    *both = CudaBoth{};
+}
+
+bool cuda_both(CudaCard *card, CudaBoth *both, size_t size)
+{
+    if (card->failed || size <= both->size)
+        return !card->failed;
+    free_both(both);
+    if (cuda_is_good(card, cudaMalloc(&both->there, size)) &&
+        cuda_is_good(card, cudaHostAlloc(&both->host, size, cudaHostAllocDefault)))
+        both->size = size;
+    return !card->failed;
 }
 
 void *cuda_upload(CudaCard *card, CudaRoomOf which, const void *from, size_t size)
@@ -189,6 +211,13 @@ static void close_card(DeviceContext *context)
         cudaFree(room.data);
     for (CudaHeld &held : card->held)
         cudaFree(held.there);
+    for (CudaFlow &flow : card->flow) {
+        free_both(&flow.input);
+        free_both(&flow.margin);
+        cudaFree(flow.place.data);
+        if (flow.stream)
+            cudaStreamDestroy(flow.stream);
+    }
     if (card->stream)
         cudaStreamDestroy(card->stream);
     delete card;
@@ -216,6 +245,9 @@ static const char *open_card(DeviceContext *context, int ordinal, char *what, si
     card->ordinal = ordinal;
     context->own = card;
     error = cudaStreamCreateWithFlags(&card->stream, cudaStreamNonBlocking);
+    for (CudaFlow &flow : card->flow)
+        if (error == cudaSuccess)
+            error = cudaStreamCreateWithFlags(&flow.stream, cudaStreamNonBlocking);
     if (error != cudaSuccess) {
         close_card(context);
         return why_not(error);
@@ -239,10 +271,12 @@ static TreeOps make_ops()
     cuda_lists_ops(&ops);
     cuda_histograms_ops(&ops);
     cuda_splits_ops(&ops);
+    cuda_margins_ops(&ops);
     return ops;
 }
 static const TreeOps tree_ops = make_ops();
-static const Backend backend_cuda = {DEVICE_ABI, "cuda", open_card, close_card, &tree_ops};
+static constexpr int64_t ROWS_AT_ONCE = 1 << 20; /* so that both flows of margins.cu are at work */
+static const Backend backend_cuda = {DEVICE_ABI, "cuda", ROWS_AT_ONCE, open_card, close_card, &tree_ops};
 
 extern "C" __attribute__((visibility("default"))) const Backend *dipper_backend(uint32_t abi)
 {

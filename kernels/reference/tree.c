@@ -334,6 +334,7 @@ static void close_reference(DeviceContext *context)
 const Backend backend_reference = {
     .abi = DEVICE_ABI,
     .name = "reference",
+    .rows_at_once = 4096,
     .open = open_reference,
     .close = close_reference,
     .trees = &tree_ops,

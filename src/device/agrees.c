@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "base/rng.h"
@@ -77,6 +78,51 @@ static bool same_rows(const Rows *a, const Rows *b)
            memcmp(a->index, b->index, (size_t)a->listed * sizeof *a->index) == 0;
 }
 
+/* Margins of two trees of two levels over two features with a border each, of rows that the device holds. */
+static bool same_margins(const TreeOps *ops, const DeviceContext *context, const Sample *sample)
+{
+    enum { SCRATCH = 1 << 16 };
+    static const float border[] = {0.5F, -2};
+    static const int32_t leaf[] = {5, -700, 1 << 20, -(1 << 29), 1, 2, 3, 4};
+    static const TreePlanTree tree[] = {{.depth = 2, .run_end = 2}, {.depth = 2, .run_end = 2, .node = 3, .leaf = 4}};
+    _Alignas(64) char scratch[SCRATCH];
+    float x[2 * ROWS], search[2 * PLAN_SEARCH] = {0};
+    int64_t mine[ROWS], right[ROWS];
+    search[1] = border[0];
+    search[PLAN_SEARCH + 1] = border[1];
+    for (int i = 0; i < 2 * ROWS; i++)
+        x[i] = sample->column[2][i / 2] == 0 ? NAN : (float)sample->column[i % 2][i / 2] - 8;
+    TreePlan plan = {.features = 2,
+                     .columns = 2,
+                     .column = (const int32_t[]){0, 1},
+                     .border_at = (const int32_t[]){0, 1, 2},
+                     .border = border,
+                     .search = search,
+                     .levels = (const uint8_t[]){1, 1},
+                     .conditions = 3, /* feature 0 above its border; feature 1, missing left and right */
+                     .condition_at = (const int32_t[]){0, 1, 1, 2, 3},
+                     .condition_of = (const int32_t[]){0, 1, 1},
+                     .least = (const uint8_t[]){2, 2, 1},
+                     .trees = 2,
+                     .tree = tree,
+                     .node = (const int32_t[]){0, 1, 2, 2, 3, 0},
+                     .walk = (const uint32_t[]){0x002, 0x202, 0x301, 0x301, 0x401, 0x002},
+                     .leaf = leaf,
+                     .bias = -1};
+    TreeMargins job = {.plan = &plan, .x = x, .n = ROWS, .stride = 2, .scratch = scratch, .margin = right};
+    backend_reference.trees->margins(context, &job);
+    job.margin = mine;
+    plan.kept = ops->keep_plan(context, &plan);
+    if (!plan.kept)
+        return true; /* no memory there: it will be the processor's */
+    ops->hold(context, x, sizeof x);
+    ops->put(context, x, sizeof x);
+    ops->margins(context, &job);
+    ops->release(context, x);
+    ops->drop_plan(context, plan.kept);
+    return memcmp(mine, right, sizeof mine) == 0;
+}
+
 bool device_agrees(const TreeOps *ops, const DeviceContext *context)
 {
     static const int32_t id[FEATURES] = {0, 1, 2, 3, 4}, at[FEATURES + 1] = {0, 17, 34, 51, 68, 85};
@@ -134,5 +180,5 @@ bool device_agrees(const TreeOps *ops, const DeviceContext *context)
     for (int k = 0; k < NODES; k++)
         if (my_best[k].score != right_best[k].score || my_best[k].code != right_best[k].code)
             return false;
-    return memcmp(mine, right, sizeof mine) == 0;
+    return memcmp(mine, right, sizeof mine) == 0 && same_margins(ops, context, &sample);
 }

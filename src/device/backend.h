@@ -275,6 +275,7 @@ typedef struct TreePlan {
     const uint8_t *plane;
     int64_t bias, plane_bias;    /* start value; and with the least leaf of every tree that has planes */
     size_t scratch, scratch_few; /* bytes that an evaluation wants; of fewer than PLAN_FEW rows */
+    void *kept;                  /* what `keep_plan` returned; NULL: nothing is kept */
 } TreePlan;
 /* Rows of floats, or columns of floats, or columns of places: one of x, value, place. */
 typedef struct TreeMargins {
@@ -333,7 +334,10 @@ struct TreeOps {
     void (*leaf_sums)(const DeviceContext *context, const TreeLeafSums *job);
     void (*add_leaves)(const DeviceContext *context, const TreeAddLeaves *job);
     void (*walk)(const DeviceContext *context, const TreeWalk *job);
-    /* The margins of n rows; by the calling thread alone. */
+    /* A copy of the plan near the device for plan->kept, valid until `drop_plan`; NULL where there is none. */
+    void *(*keep_plan)(const DeviceContext *context, const TreePlan *plan);
+    void (*drop_plan)(const DeviceContext *context, void *kept);
+    /* The margins of n rows; by the calling thread alone. Several threads may call at once. */
     void (*margins)(const DeviceContext *context, const TreeMargins *job);
 };
 
@@ -342,6 +346,7 @@ struct TreeOps {
 typedef struct Backend {
     uint32_t abi; /* DEVICE_ABI */
     const char *name;
+    int64_t rows_at_once; /* rows that an evaluation is best given in one call */
     /* Fills its part of *context (threads are given) for card `ordinal`; what: "cpu avx512". NULL on success, else why
      * not, in words. */
     const char *(*open)(DeviceContext *context, int ordinal, char *what, size_t size);

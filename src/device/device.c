@@ -147,6 +147,11 @@ int device_threads(const Device *device)
     return device->context.threads;
 }
 
+int64_t device_rows_at_once(const Device *device)
+{
+    return device->backend->rows_at_once;
+}
+
 const char *device_describe(const Device *device)
 {
     return device->text;

@@ -20,6 +20,8 @@ typedef struct Device Device;
 dp_status device_open(Device **device, const char *name, int ordinal, int threads);
 void device_close(Device **device);
 int device_threads(const Device *device);
+/* Local. Rows that an evaluation is best given in one call: a few for a processor's thread, many for a card. */
+int64_t device_rows_at_once(const Device *device);
 /* Local. "cpu avx512 (no GPU: no driver)": what was taken and why, for the first line of a run. */
 const char *device_describe(const Device *device);
 /* Local. The table of tree operations; every slot is filled (the cpu's where the backend lacks one). */

@@ -17,7 +17,8 @@ struct Model {
     DataKind kind;
     char *unit; /* of a number; NULL */
     dp_digest payload;
-    bool finished; /* it can be used */
+    const Device *device; /* NULL: none */
+    bool finished;        /* it can be used */
 };
 
 enum { IMAGE_MAX = 1 << 30 };
@@ -52,6 +53,7 @@ dp_status model_build(Model **model, const Config *config, uint64_t seed, Device
     DP_TRY(config_bind(config, &family_section, &options));
     DP_TRY(dp_new(&m, 1));
     m->family = families[options.family];
+    m->device = device;
     DP_GO(m->family->build(&m->self, config, seed, device));
     *model = m;
     m = NULL;
@@ -210,6 +212,11 @@ const char *model_unit(const Model *model)
     return model->unit;
 }
 
+int64_t model_rows_at_once(const Model *model)
+{
+    return model->device ? device_rows_at_once(model->device) : 1;
+}
+
 void model_predict(const Model *model, Tensor x, float *score)
 {
     model->family->predict(model->self, x, score);
@@ -343,6 +350,7 @@ static dp_status model_of(Model **model, char **provenance, const void *image, s
     Model *m = NULL;
     DP_GO(dp_new(&m, 1));
     m->family = &model_trees;
+    m->device = device;
     DP_GO(model_file_read(&arrays, family, &m->payload, provenance, image, size, name));
     DP_GO(find_family(&m->family, family, name));
     DP_GO(model_inputs_take(&m->inputs, &arrays));

@@ -74,10 +74,12 @@ const DataInputs *model_inputs(const Model *model);
 /* Local. What a score is: a chance, or a number in a unit (NULL: none). */
 DataKind model_kind(const Model *model);
 const char *model_unit(const Model *model);
-/* Local. score [N] of the rows x, float32 [N][inputs], the floats of a row side by side. Thread-safe, no allocation. */
+/* Local. Rows that a call of the functions below is best given: a share of a thread, or all that a card computes. */
+int64_t model_rows_at_once(const Model *model);
+/* Local. score [N] of the rows x, float32 [N][inputs], the floats of a row side by side. Thread-safe; no allocation on
+ * a processor. */
 void model_predict(const Model *model, Tensor x, float *score);
-/* Local. The same scores, to the bit, of rows first .. first + n - 1 of columns, value[j] of feature j. Thread-safe, no
- * allocation. */
+/* Local. The same scores, to the bit, of rows first .. first + n - 1 of columns, value[j] of feature j. */
 void model_predict_columns(const Model *model, const float *const *value, int64_t first, int64_t n, float *score);
 /* Bins of rows: a byte a feature that the model looks at, from which it scores without floats, to the same bits. set:
  * the digest by which stored ones are known (it covers the whole payload: the borders, and how inputs become features);
@@ -91,7 +93,7 @@ typedef struct ModelBins {
 dp_status model_bins(ModelBins *bins, const Model *model);
 /* Local. bin [n] of the values [n] of the k-th of those features. Thread-safe, no allocation. */
 void model_bin(const Model *model, int k, const float *value, int64_t n, uint8_t *bin);
-/* Local. model_predict of binned rows: bin[k] [n]. Any bytes are safe. Thread-safe, no allocation. */
+/* Local. model_predict of binned rows: bin[k] [n]. Any bytes are safe. */
 void model_predict_bins(const Model *model, const uint8_t *const *bin, int64_t n, float *score);
 /* Local. Contributions of each input to the margin (to the score, where that is a number): phi [N][inputs + 1], the
  * last the expected value. Fails USAGE where the family cannot explain. */

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/spill.h"
@@ -271,27 +272,47 @@ static void scores_of(const TreesModel *m, const int64_t *margin, int64_t n, flo
         score[i] = score_of(m, margin[i]);
 }
 
+/* Rows whose margins are asked for at a time: on the stack, or as many as a card wants. */
+typedef struct Batch {
+    int64_t rows, *margin, *large, small[BATCH];
+} Batch;
+
+static void batch_take(Batch *batch, const Trees *trees, int64_t n)
+{
+    const int64_t wanted = trees->device ? device_rows_at_once(trees->device) : BATCH;
+    batch->rows = n < wanted ? n : wanted;
+    batch->large = batch->rows > BATCH ? malloc((size_t)batch->rows * sizeof *batch->large) : NULL;
+    batch->margin = batch->large ? batch->large : batch->small;
+    if (!batch->large && batch->rows > BATCH)
+        batch->rows = BATCH;
+}
+
 static void family_predict(const void *self, Tensor x, float *score)
 {
     const Trees *trees = self;
     const float *row = x.data;
-    int64_t n = x.shape[0], margin[BATCH];
-    for (int64_t i = 0; i < n; i += BATCH) {
-        int64_t rows = n - i < BATCH ? n - i : BATCH;
-        trees_margins(trees->scorer, row + i * x.stride[0], rows, x.stride[0], margin);
-        scores_of(&trees->learned, margin, rows, score + i);
+    const int64_t n = x.shape[0];
+    Batch batch;
+    batch_take(&batch, trees, n);
+    for (int64_t i = 0; i < n; i += batch.rows) {
+        int64_t rows = n - i < batch.rows ? n - i : batch.rows;
+        trees_margins(trees->scorer, row + i * x.stride[0], rows, x.stride[0], batch.margin);
+        scores_of(&trees->learned, batch.margin, rows, score + i);
     }
+    free(batch.large);
 }
 
 static void family_predict_columns(const void *self, const float *const *value, int64_t first, int64_t n, float *score)
 {
     const Trees *trees = self;
-    int64_t margin[BATCH];
-    for (int64_t i = 0; i < n; i += BATCH) {
-        int64_t rows = n - i < BATCH ? n - i : BATCH;
-        trees_margins_columns(trees->scorer, value, first + i, rows, margin);
-        scores_of(&trees->learned, margin, rows, score + i);
+    Batch batch;
+    batch_take(&batch, trees, n);
+    for (int64_t i = 0; i < n; i += batch.rows) {
+        int64_t rows = n - i < batch.rows ? n - i : batch.rows;
+        trees_margins_columns(trees->scorer, value, first + i, rows, batch.margin);
+        scores_of(&trees->learned, batch.margin, rows, score + i);
     }
+    free(batch.large);
 }
 
 static const int32_t *family_bins(const void *self, int *n)
@@ -311,15 +332,17 @@ static void family_predict_bins(const void *self, const uint8_t *const *bin, int
     const Trees *trees = self;
     const uint8_t *at[BINNED_MAX];
     int features;
-    int64_t margin[BATCH];
+    Batch batch;
+    batch_take(&batch, trees, n);
     trees_scorer_features(trees->scorer, &features);
-    for (int64_t i = 0; i < n; i += BATCH) {
-        int64_t rows = n - i < BATCH ? n - i : BATCH;
+    for (int64_t i = 0; i < n; i += batch.rows) {
+        int64_t rows = n - i < batch.rows ? n - i : batch.rows;
         for (int k = 0; k < features; k++)
             at[k] = bin[k] + i;
-        trees_margins_bins(trees->scorer, at, rows, margin);
-        scores_of(&trees->learned, margin, rows, score + i);
+        trees_margins_bins(trees->scorer, at, rows, batch.margin);
+        scores_of(&trees->learned, batch.margin, rows, score + i);
     }
+    free(batch.large);
 }
 
 static dp_status family_explain(const void *self, Tensor x, double *phi)

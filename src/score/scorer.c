@@ -87,10 +87,11 @@ static bool take_columns(Scorer *s)
 /* Local. Threads share the rows in chunks. */
 static void predict(Scorer *s, const LakeBlock *block, bool columns)
 {
-    int64_t rows = block->rows, chunks = (rows + CHUNK - 1) / CHUNK;
+    const int64_t rows = block->rows, wanted = model_rows_at_once(s->use.model),
+                  chunk = wanted > CHUNK ? wanted : CHUNK;
 #pragma omp parallel for num_threads(s->job->threads) schedule(dynamic)
-    for (int64_t c = 0; c < chunks; c++) {
-        int64_t first = c * CHUNK, n = rows - first < CHUNK ? rows - first : CHUNK;
+    for (int64_t first = 0; first < rows; first += chunk) {
+        int64_t n = rows - first < chunk ? rows - first : chunk;
         if (block->bin)
             predict_bins(s, block->bin, first, n);
         else if (columns)

@@ -35,12 +35,22 @@ all=$(($(wc -l <scores) - 1))
 "$DIPPER" lake bins declarations risk >out 2>"$words" || wrong "lake bins failed"
 grep -q "bins of risk:1" out || wrong "lake bins says: $(cat out)"
 same "$all" "all rows" data.day=
+folder=$(echo "$home"/data/lake/declarations/bins-*)
 cp scores whole
 scores 3 data.day=
 cmp -s whole scores && [ "$binned" = "$all" ] || wrong "on three ranks: $binned rows from bins, or other scores"
 "$DIPPER" lake bins declarations risk:1 >out 2>"$words" || wrong "lake bins again failed"
 grep -q ", 0 of them new" out || wrong "made twice: $(cat out)"
 "$DIPPER" lake verify declarations >out 2>"$words" || wrong "the table is not good any more"
+
+# On a card, played by the processor, from columns and from bins.
+if [ -n "${DIPPER_CARD:-}" ]; then
+	export DIPPER_CUDA_PLUGIN=$DIPPER_CARD
+	same "$all" "bins on a card" data.day= job.device=cuda
+	mv "$folder" "$home/away"
+	same 0 "columns on a card" data.day= job.device=cuda
+	mv "$home/away" "$folder"
+fi
 
 # With reasons the values are read.
 "$DIPPER" score configs/score-night.yaml write.table=reasons data.day= models.use=[risk:1] --json >out 2>"$words"
@@ -49,7 +59,6 @@ grep -q '"binned": 0' out || wrong "reasons without values"
 cmp -s whole scores || wrong "other scores with reasons"
 
 # Rows that are chosen: a month, a condition, an as-of.
-folder=$(echo "$home"/data/lake/declarations/bins-*)
 for chosen in data.month=2025-12 "data.where=mode = 1 and value > 10000" data.as_of=2025-06-01; do
 	mv "$folder" "$home/away"
 	scores 1 data.day= "$chosen"

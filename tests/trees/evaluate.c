@@ -75,8 +75,8 @@ static void margins_from_columns(const TreesScorer *scorer, const float *x, int6
     dp_free(&value);
 }
 
-enum { DEVICES = 4 };
-static Device *device[DEVICES + 1]; /* the last: none, rows are walked */
+enum { DEVICES = 5 };
+static Device *device[DEVICES + 1]; /* NULL: none, rows are walked */
 
 /* Leaves that need `planes` bytes. */
 static void scale_leaves(TreesModel *m, int planes)
@@ -262,13 +262,16 @@ static void copies_are_their_own(void **state)
 static int open_devices(void **state)
 {
     (void)state;
-    static const char *const cpu[DEVICES] = {"", "scalar", "avx2", "avx512"}; /* a lesser one where it is not there */
-    for (int d = 0; d < DEVICES; d++) {
+    static const char *const cpu[] = {"", "scalar", "avx2", "avx512"}; /* a lesser one where it is not there */
+    for (int d = 0; d < 4; d++) {
         setenv("DIPPER_CPU", cpu[d], 1);
         if (device_open(&device[d], d == 0 ? "reference" : "cpu", 0, 1) != DP_OK)
             return -1;
     }
-    return 0;
+    if (!getenv("DIPPER_CARD"))
+        return 0;
+    setenv("DIPPER_CUDA_PLUGIN", getenv("DIPPER_CARD"), 0);
+    return device_open(&device[4], "cuda", 0, 1) == DP_OK ? 0 : -1;
 }
 
 static int close_devices(void **state)

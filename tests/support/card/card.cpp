@@ -189,6 +189,20 @@ cudaError_t cudaFree(void *memory)
     return cudaSuccess;
 }
 
+cudaError_t cudaHostAlloc(void **memory, size_t size, unsigned)
+{
+    *memory = nullptr;
+    if (call() == cudaSuccess)
+        *memory = malloc(size + 1);
+    return last;
+}
+
+cudaError_t cudaFreeHost(void *memory)
+{
+    free(memory);
+    return cudaSuccess;
+}
+
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size, cudaMemcpyKind, cudaStream_t)
 {
     if (call() == cudaSuccess && size > 0)

@@ -125,7 +125,7 @@ enum cudaError_t {
     cudaErrorInvalidDevice
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
-enum { cudaStreamNonBlocking = 1, cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+enum { cudaStreamNonBlocking = 1, cudaFuncAttributeMaxDynamicSharedMemorySize = 8, cudaHostAllocDefault = 0 };
 typedef void *cudaStream_t;
 struct cudaDeviceProp {
     char name[256];
@@ -140,6 +140,8 @@ template <class T> static inline cudaError_t cudaMalloc(T **memory, size_t size)
     return cudaMalloc(reinterpret_cast<void **>(memory), size);
 }
 cudaError_t cudaFree(void *memory);
+cudaError_t cudaHostAlloc(void **memory, size_t size, unsigned flags);
+cudaError_t cudaFreeHost(void *memory);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size, cudaMemcpyKind kind, cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void *to, int value, size_t size, cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
