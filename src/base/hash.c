@@ -56,7 +56,7 @@ dp_status dp_digest_of(dp_digest *digest, const void *data, size_t size)
 
 dp_status dp_digest_of_file(dp_digest *digest, const char *path)
 {
-    enum { PIECE = 1 << 20 };
+    enum { PIECE = 64 << 10 }; /* stays in the cache between reading and hashing */
     dp_hash *hash = NULL;
     char *piece = NULL;
     dp_status st = DP_OK;

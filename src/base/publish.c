@@ -19,6 +19,7 @@ enum { FILE_MODE = 0640, FOLDER_MODE = 02750, PATH_ROOM = 4096, NAME_ROOM = 256 
 
 struct dp_publish {
     int dir, fd;
+    const void *whole; /* all bytes, where the caller still holds them; NULL: their digest is all that is known */
     dp_hash *hash;
     int64_t bytes;
     char *folder;
@@ -95,13 +96,47 @@ static dp_status close_written(dp_publish *file)
     return close(fd) == 0 ? DP_OK : failed(file, "close", DP_ERR_IO);
 }
 
+/* Does the file hold the bytes themselves? Several times cheaper than their digest, and no weaker. */
+static dp_status compare(const dp_publish *file, const char *path, bool *same)
+{
+    enum { PIECE = 64 << 10 };
+    char *piece = NULL;
+    dp_status st = DP_OK;
+    int64_t at = 0;
+    ssize_t n = 0;
+    int fd = openat(file->dir, file->tmp, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return dp_fail(dp_status_of_errno(errno, DP_ERR_IO), "base-05", "cannot open %s: %s", path, strerror(errno));
+    DP_GO(dp_new(&piece, PIECE));
+    *same = true;
+    while (*same && ((n = read(fd, piece, PIECE)) > 0 || (n < 0 && errno == EINTR))) {
+        if (n < 0)
+            continue;
+        *same = n <= file->bytes - at && memcmp(piece, (const char *)file->whole + at, (size_t)n) == 0;
+        at += n;
+    }
+    if (n < 0)
+        st = dp_fail(dp_status_of_errno(errno, DP_ERR_IO), "base-05", "cannot read %s: %s", path, strerror(errno));
+    *same = *same && at == file->bytes;
+done:
+    dp_free(&piece);
+    close(fd);
+    return st;
+}
+
 static dp_status verify(const dp_publish *file, const dp_digest *expected)
 {
     char path[PATH_ROOM];
     dp_digest found;
+    bool same = false;
     snprintf(path, sizeof path, "%s/%s", file->folder, file->tmp);
-    DP_TRY(dp_digest_of_file(&found, path));
-    if (!dp_digest_same(&found, expected))
+    if (file->whole) {
+        DP_TRY(compare(file, path, &same));
+    } else {
+        DP_TRY(dp_digest_of_file(&found, path));
+        same = dp_digest_same(&found, expected);
+    }
+    if (!same)
         return dp_fail(
             DP_ERR_IO, "base-08",
             "%s/%s reads back other bytes than were written; the disk or its driver is broken, nothing was published",
@@ -184,6 +219,7 @@ dp_status dp_publish_bytes(const char *dir, const char *name, const void *data, 
     dp_status st = DP_OK;
     DP_GO(dp_publish_open(&file, dir, name));
     DP_GO(dp_publish_write(file, data, size));
+    file->whole = data;
     return dp_publish_end(&file, how, out);
 done:
     dp_publish_drop(&file);

@@ -1,7 +1,8 @@
 /* base/publish.h -- the one way a file comes to be. Everything Dipper writes for later (partitions, manifests,
  * checkpoints, models, scores, reports) is written beside, closed with every return checked, read again and compared
- * with the SHA-256 of what was written, synced, and only then named; then its folder is synced. A reader sees the
- * whole file or none; a killed writer leaves only a `.tmp.` file, which dp_publish_sweep removes. */
+ * with what was written (its bytes, or their SHA-256 where they came in pieces), synced, and only then named; then its
+ * folder is synced. A reader sees the whole file or none; a killed writer leaves only a `.tmp.` file, which
+ * dp_publish_sweep removes. */
 #ifndef DIPPER_BASE_PUBLISH_H
 #define DIPPER_BASE_PUBLISH_H
 

@@ -229,22 +229,26 @@ static int64_t family_steps_max(const void *self)
     return ((const Trees *)self)->options.trees;
 }
 
-static float score_of(const TreesModel *m, int64_t margin)
+static void scores_of(const TreesModel *m, const int64_t *margin, int64_t n, float *score)
 {
-    double score;
-    if (m->loss == TREES_LOGLOSS)
-        return (float)trees_probability(margin);
-    trees_score(m, &margin, &score);
-    return (float)score;
+    if (m->loss == TREES_LOGLOSS) {
+        trees_chances(margin, n, score);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        double value;
+        trees_score(m, &margin[i], &value);
+        score[i] = (float)value;
+    }
 }
 
 static void family_scores(const void *self, float *score)
 {
     const Trees *trees = self;
-    const int64_t *margin = trees_training_margins(trees->training);
-    const TreesModel *m = trees_training_model(trees->training);
+    scores_of(trees_training_model(trees->training), trees_training_margins(trees->training), trees->rows, score);
     for (int64_t i = 0; i < trees->rows; i++)
-        score[i] = trees->part[i] <= DATA_VALID ? score_of(m, margin[i]) : 0;
+        if (trees->part[i] > DATA_VALID)
+            score[i] = 0;
 }
 
 static void family_cut(void *self, int64_t n)
@@ -265,12 +269,6 @@ static dp_status family_finish(void *self, const Comm *comm)
 }
 
 /* ---- using ---- */
-
-static void scores_of(const TreesModel *m, const int64_t *margin, int64_t n, float *score)
-{
-    for (int64_t i = 0; i < n; i++)
-        score[i] = score_of(m, margin[i]);
-}
 
 /* Rows whose margins are asked for at a time: on the stack, or as many as a card wants. */
 typedef struct Batch {

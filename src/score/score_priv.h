@@ -11,6 +11,8 @@
 #ifndef DIPPER_SCORE_SCORE_PRIV_H
 #define DIPPER_SCORE_SCORE_PRIV_H
 
+#include <math.h>
+
 #include "score/score.h"
 
 /* SCORE_BINS_MAX: features of a model that is scored from bins. */
@@ -43,6 +45,11 @@ typedef struct Top {
 
 dp_status top_build(Top *top, int64_t max);
 void top_free(Top *top);
+/* Local. A row with a lesser score is none of them. */
+static inline float top_least(const Top *top)
+{
+    return top->n < top->max ? -INFINITY : top->n > 0 ? top->best[top->n - 1].shown.score : INFINITY;
+}
 /* Local. Takes the row in where it belongs. */
 void top_offer(Top *top, int64_t row, float score, int32_t fresh);
 /* Collective. The riskiest of all ranks, on rank 0; *shown (free with dp_free). */
@@ -64,19 +71,18 @@ typedef struct Sheet {
     dp_buf name_bytes;
     uint32_t *name_at, model_at[3];
 } Sheet;
-/* Local. The address is borrowed. */
-dp_status sheet_build(Sheet *sheet, const ScoreModel *use, int reasons);
+/* Local. The address is borrowed. row: what rows are known by, LAKE_TEXT or LAKE_NUMBER. */
+dp_status sheet_build(Sheet *sheet, const ScoreModel *use, int reasons, LakeType row);
 void sheet_free(Sheet *sheet);
 /* Local. What is scored, by what: the name of the delivery. */
-dp_status sheet_source(dp_digest *source, const ScoreModel *use, const ScoreJob *job);
+dp_status sheet_source(dp_digest *source, const Sheet *sheet, const ScoreModel *use, const ScoreJob *job);
 
 /* ---- scorer.c ---- */
 
 /* A block of the table as all models see it. */
 typedef struct Rows {
     const LakeBlock *block;
-    const char *text;    /* ids, one after the other */
-    const int64_t *at;   /* [rows + 1] into text */
+    LakeValues id;       /* texts, or the rows' numbers */
     const int64_t *when; /* [rows] the as-of of the scores */
 } Rows;
 static inline int64_t rows_number(const LakeBlock *block, int32_t i)
@@ -105,7 +111,7 @@ typedef struct Scorer {
     LakeValues *input, *value; /* [inputs] of a block, [schema.n] to write */
     double *phi;               /* [inputs + 1] */
 } Scorer;
-dp_status scorer_build(Scorer *scorer, const ScoreJob *job, const ScoreModel *use);
+dp_status scorer_build(Scorer *scorer, const ScoreJob *job, const ScoreModel *use, LakeType row);
 void scorer_free(Scorer *scorer);
 /* Local. Scores, explains and writes the rows. A block that an earlier start did is scored again for the riskiest rows
  * (cheap), but neither explained nor written (dear). */

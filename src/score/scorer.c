@@ -4,8 +4,9 @@
 
 #include "score/score_priv.h"
 
-/* Rows a thread takes at a time: what is prepared a tree and shared by its rows is paid once a chunk. */
-enum { CHUNK = 4096 };
+/* Rows a thread takes at a time: what is prepared a tree and shared by its rows is paid once a chunk. OFFERED: rows
+ * that are looked at together for one of the riskiest, which there hardly ever is. */
+enum { CHUNK = 4096, OFFERED = 64 };
 
 static void free_room(Scorer *s)
 {
@@ -16,10 +17,10 @@ static void free_room(Scorer *s)
     dp_free(&s->model);
 }
 
-dp_status scorer_build(Scorer *s, const ScoreJob *job, const ScoreModel *use)
+dp_status scorer_build(Scorer *s, const ScoreJob *job, const ScoreModel *use, LakeType row)
 {
     *s = (Scorer){.job = job, .use = *use, .inputs = model_inputs(use->model)->n};
-    DP_TRY(sheet_build(&s->sheet, use, (int)job->options->reasons));
+    DP_TRY(sheet_build(&s->sheet, use, (int)job->options->reasons, row));
     DP_TRY(data_encoder_build(&s->encoder, model_inputs(use->model), lake_schema(job->table), &s->columns));
     DP_TRY(model_bins(&s->bins, use->model));
     DP_TRY(dp_new(&s->column, (size_t)s->inputs));
@@ -150,7 +151,7 @@ static dp_status write_rows(Scorer *s, const Rows *rows)
 {
     int at = 0;
     LakeValues *value = s->value;
-    value[at++] = (LakeValues){.type = LAKE_TEXT, .text_at = rows->at, .text = rows->text};
+    value[at++] = rows->id;
     value[at++] = (LakeValues){.type = LAKE_NUMBER32, .number32 = s->score};
     for (int k = 0; k < s->sheet.reasons; k++) {
         value[at++] =
@@ -183,7 +184,12 @@ static dp_status describe(Scorer *s, ScoreTop *shown, const Rows *rows, int32_t 
 {
     const DataInputs *inputs = model_inputs(s->use.model);
     Reason reason[SCORE_TOP_REASONS];
-    snprintf(shown->row, sizeof shown->row, "%.*s", (int)(rows->at[i + 1] - rows->at[i]), rows->text + rows->at[i]);
+    const LakeValues *id = &rows->id;
+    if (id->type == LAKE_NUMBER)
+        snprintf(shown->row, sizeof shown->row, "%lld", (long long)rows_number(rows->block, i));
+    else
+        snprintf(shown->row, sizeof shown->row, "%.*s", (int)(id->text_at[i + 1] - id->text_at[i]),
+                 id->text + id->text_at[i]);
     if (s->sheet.reasons == 0)
         return DP_OK;
     DP_TRY(model_explain(s->use.model, tensor_rows(s->rows, i, 1), s->phi));
@@ -199,8 +205,15 @@ static dp_status describe(Scorer *s, ScoreTop *shown, const Rows *rows, int32_t 
 
 static dp_status offer_rows(Scorer *s, const Rows *rows)
 {
-    for (int32_t i = 0; i < rows->block->rows; i++)
-        top_offer(&s->top, rows_number(rows->block, i), s->score[i], i);
+    for (int32_t from = 0; from < rows->block->rows; from += OFFERED) {
+        int32_t to = rows->block->rows - from < OFFERED ? rows->block->rows : from + OFFERED;
+        float least = top_least(&s->top);
+        bool any = false;
+        for (int32_t i = from; i < to; i++)
+            any |= !(s->score[i] < least);
+        for (int32_t i = from; any && i < to; i++)
+            top_offer(&s->top, rows_number(rows->block, i), s->score[i], i);
+    }
     for (int t = 0; t < s->top.n; t++) {
         Candidate *c = &s->top.best[t];
         if (c->fresh >= 0)

@@ -14,12 +14,13 @@ static dp_status add_column(LakeSchema *schema, const char *name, LakeType type,
     return dp_copy_text(&column->about, about);
 }
 
-static dp_status add_columns(LakeSchema *schema, int reasons, const Model *model)
+static dp_status add_columns(LakeSchema *schema, int reasons, LakeType row, const Model *model)
 {
     bool number = model_kind(model) == DATA_NUMBER;
     char name[32];
     DP_TRY(dp_new(&schema->columns, 4 + 2 * (size_t)reasons));
-    DP_TRY(add_column(schema, "row", LAKE_TEXT, NULL, "id of the row that was scored"));
+    DP_TRY(add_column(schema, "row", row, NULL,
+                      row == LAKE_TEXT ? "id of the row that was scored" : "number of the row that was scored"));
     DP_TRY(add_column(schema, "score", LAKE_NUMBER32, number ? model_unit(model) : NULL,
                       number ? "what the label is expected to be" : "chance, 0 to 1"));
     for (int k = 1; k <= reasons; k++) {
@@ -48,10 +49,10 @@ static dp_status add_dictionaries(Sheet *sheet, const ScoreModel *use)
     return DP_OK;
 }
 
-dp_status sheet_build(Sheet *sheet, const ScoreModel *use, int reasons)
+dp_status sheet_build(Sheet *sheet, const ScoreModel *use, int reasons, LakeType row)
 {
     sheet->reasons = reasons;
-    DP_TRY(add_columns(&sheet->schema, reasons, use->model));
+    DP_TRY(add_columns(&sheet->schema, reasons, row, use->model));
     return add_dictionaries(sheet, use);
 }
 
@@ -62,7 +63,7 @@ void sheet_free(Sheet *sheet)
     dp_free(&sheet->name_at);
 }
 
-dp_status sheet_source(dp_digest *source, const ScoreModel *use, const ScoreJob *job)
+dp_status sheet_source(dp_digest *source, const Sheet *sheet, const ScoreModel *use, const ScoreJob *job)
 {
     ModelFacts model;
     const ScoreWanted *wanted = job->wanted;
@@ -72,7 +73,7 @@ dp_status sheet_source(dp_digest *source, const ScoreModel *use, const ScoreJob 
     dp_status st = DP_OK;
     DP_GO(model_facts(&model, use->model));
     DP_GO(dp_hash_start(&hash));
-    DP_GO(dp_hash_add(hash, "scores 1", 8));
+    DP_GO(dp_hash_add(hash, sheet->schema.columns[0].type == LAKE_TEXT ? "scores 1" : "scores 2", 8));
     DP_GO(dp_hash_add(hash, model.payload.bytes, sizeof model.payload.bytes));
     DP_GO(dp_hash_add(hash, content.bytes, sizeof content.bytes));
     DP_GO(dp_hash_add(hash, numbers, sizeof numbers));

@@ -6,6 +6,9 @@
 #include "base/clock.h"
 #include "score/score_priv.h"
 
+/* Ranks wait for each other once a round: seldom enough that one's slow block is made up for by its next. */
+#define ROUND_SECONDS 0.05
+
 typedef struct Batch {
     const ScoreJob *job;
     const Comm *comm;
@@ -13,7 +16,9 @@ typedef struct Batch {
     LakeScan *scan;
     int *columns, n_columns; /* of the table, each once; then the id */
     int id;                  /* its place among them; -1: rows are known by number */
-    dp_buf text;             /* ids of the block at hand */
+    LakeType row;            /* of the scores' column: LAKE_TEXT, or LAKE_NUMBER */
+    dp_buf text;             /* ids of the block at hand, where they have to be made */
+    double *number;          /* [room] */
     int64_t *at, *when;      /* [room + 1], [room] */
     int32_t room;
     int64_t rows_all, rows_done; /* progress */
@@ -27,6 +32,7 @@ static void batch_free(Batch *b)
         scorer_free(&b->scorer[m]);
     dp_free(&b->columns);
     dp_buf_free(&b->text);
+    dp_free(&b->number);
     dp_free(&b->at);
     dp_free(&b->when);
 }
@@ -42,13 +48,29 @@ static int place_of(Batch *b, int column)
     return b->n_columns++;
 }
 
+/* Rows without an id are known by number; as text where the scores table has ids, or numbers as text, already.
+ * Collective, and the same on every rank. */
+static LakeType row_type(const ScoreJob *job, const Comm *comm)
+{
+    LakeTable *scores = NULL;
+    LakeType type = LAKE_NUMBER;
+    if (lake_schema(job->table)->id)
+        return LAKE_TEXT;
+    if (lake_open(&scores, job->lake, job->options->write_table, comm) == DP_OK) {
+        int at = lake_schema_find(lake_schema(scores), "row");
+        type = at >= 0 ? lake_schema(scores)->columns[at].type : type;
+    }
+    lake_close(&scores);
+    return type == LAKE_TEXT ? LAKE_TEXT : LAKE_NUMBER;
+}
+
 static dp_status build_scorers(Batch *b)
 {
     const LakeSchema *schema = lake_schema(b->job->table);
     DP_TRY(dp_new(&b->columns, (size_t)schema->n + 1));
     for (int m = 0; m < b->job->n; m++) {
         Scorer *s = &b->scorer[m];
-        DP_TRY(scorer_build(s, b->job, &b->job->models[m]));
+        DP_TRY(scorer_build(s, b->job, &b->job->models[m], b->row));
         for (int j = 0; j < model_inputs(s->use.model)->columns; j++)
             s->place[j] = place_of(b, s->columns[j]);
     }
@@ -96,9 +118,11 @@ static dp_status make_room(Batch *b, int32_t rows)
 {
     if (rows <= b->room)
         return DP_OK;
+    dp_free(&b->number);
     dp_free(&b->at);
     dp_free(&b->when);
     b->room = 0;
+    DP_TRY(dp_new(&b->number, (size_t)rows));
     DP_TRY(dp_new(&b->at, (size_t)rows + 1));
     DP_TRY(dp_new(&b->when, (size_t)rows));
     for (int32_t i = 0; i < rows; i++)
@@ -136,15 +160,35 @@ static dp_status add_id(dp_buf *text, const LakeValues *id, const LakeBlock *blo
     }
 }
 
-static dp_status score_block(Batch *b, const LakeBlock *block, ScoreResult *result)
+/* What the rows of a block are known by. */
+static dp_status name_rows(Batch *b, const LakeBlock *block, LakeValues *names)
 {
-    DP_TRY(make_room(b, block->rows));
+    const LakeValues *id = b->id >= 0 ? &block->column[b->id] : NULL;
+    if (b->row == LAKE_NUMBER) {
+        for (int32_t i = 0; i < block->rows; i++)
+            b->number[i] = (double)rows_number(block, i);
+        *names = (LakeValues){.type = LAKE_NUMBER, .number = b->number};
+        return DP_OK;
+    }
+    if (id && id->type == LAKE_TEXT) {
+        *names = *id;
+        return DP_OK;
+    }
     b->text.size = 0;
     for (int32_t i = 0; i < block->rows; i++) {
-        DP_TRY(add_id(&b->text, b->id >= 0 ? &block->column[b->id] : NULL, block, i));
+        DP_TRY(add_id(&b->text, id, block, i));
         b->at[i + 1] = (int64_t)b->text.size;
     }
-    Rows rows = {.block = block, .text = b->text.data, .at = b->at, .when = b->when};
+    *names = (LakeValues){.type = LAKE_TEXT, .text_at = b->at, .text = b->text.data};
+    return DP_OK;
+}
+
+static dp_status score_block(Batch *b, const LakeBlock *block, ScoreResult *result)
+{
+    Rows rows = {.block = block};
+    DP_TRY(make_room(b, block->rows));
+    DP_TRY(name_rows(b, block, &rows.id));
+    rows.when = b->when;
     for (int m = 0; m < b->job->n; m++)
         DP_TRY(scorer_take(&b->scorer[m], &rows, &result->given[m]));
     result->rows += block->rows;
@@ -155,12 +199,18 @@ static dp_status score_block(Batch *b, const LakeBlock *block, ScoreResult *resu
 
 /* ---- all blocks ---- */
 
-static dp_status next_block(Batch *b, const LakeBlock **block, ScoreResult *result)
+/* Local. A round: blocks until it has lasted long enough, at least one. *more: there was one. */
+static dp_status score_round(Batch *b, bool *more, ScoreResult *result)
 {
-    do
-        DP_TRY(lake_next(b->scan, block));
-    while (*block && (*block)->rows == 0);
-    return *block ? score_block(b, *block, result) : DP_OK;
+    const LakeBlock *block;
+    double began = dp_clock_seconds();
+    do {
+        DP_TRY(lake_next(b->scan, &block));
+        *more = block != NULL;
+        if (block && block->rows > 0)
+            DP_TRY(score_block(b, block, result));
+    } while (*more && dp_clock_seconds() - began < ROUND_SECONDS);
+    return DP_OK;
 }
 
 static void show_progress(Batch *b, int64_t rows)
@@ -171,14 +221,14 @@ static void show_progress(Batch *b, int64_t rows)
                                               (double)(b->rows_all - b->rows_done) / (rate + 1e-9)});
 }
 
-/* Collective. Rounds of one block a rank, so that all ranks leave after the same round. */
+/* Collective. Rounds, so that ranks fail and leave together; what they write does not depend on where a round ends. */
 static dp_status score_blocks(Batch *b, ScoreResult *result)
 {
     for (;;) {
-        const LakeBlock *block = NULL;
+        bool more = false;
         int64_t before = result->rows;
-        DP_TRY_ALL(b->comm, next_block(b, &block, result));
-        int64_t flags[2] = {block != NULL, run_asked()}, rows = result->rows - before;
+        DP_TRY_ALL(b->comm, score_round(b, &more, result));
+        int64_t flags[2] = {more, run_asked()}, rows = result->rows - before;
         comm_max_i64(b->comm, flags, 2);
         if (!flags[0])
             return DP_OK;
@@ -198,7 +248,7 @@ static dp_status open_writer(Batch *b, int m, ScoreGiven *given)
     const ScoreJob *job = b->job;
     Scorer *s = &b->scorer[m];
     dp_digest source;
-    DP_TRY_ALL(b->comm, sheet_source(&source, &s->use, job));
+    DP_TRY_ALL(b->comm, sheet_source(&source, &s->sheet, &s->use, job));
     return lake_write(&s->writer, job->lake, job->options->write_table, &s->sheet.schema, job->compress, job->threads,
                       &source, &given->known, b->comm);
 }
@@ -246,6 +296,7 @@ dp_status score_table(ScoreResult *result, const ScoreJob *job, const Comm *comm
     Batch b = {.job = job, .comm = comm};
     dp_status st = DP_OK;
     *result = (ScoreResult){.n = job->n};
+    b.row = row_type(job, comm);
     DP_GO_ALL(comm, build_scorers(&b));
     DP_GO(open_scan(&b));
     for (int m = 0; m < job->n; m++)

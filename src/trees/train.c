@@ -5,11 +5,6 @@
 #include "device/tree_math.h"
 #include "trees/objective.h"
 
-double trees_probability(int64_t margin)
-{
-    return tree_sigmoid(tree_margin(margin));
-}
-
 void trees_score(const TreesModel *model, const int64_t *margin, double *score)
 {
     const double unit = ldexp(1, model->scale - TREES_LEAF_BITS);

@@ -161,6 +161,8 @@ void trees_training_cut(TreesTraining *training, int n);
 dp_status trees_training_resume(TreesTraining *training, const TreesModel *learned, const Comm *comm);
 /* Local. 1 / (1 + e^-x) by our own fixed IEEE sequence, for a margin in counts. */
 double trees_probability(int64_t margin);
+/* Local. The same of many, as floats. */
+void trees_chances(const int64_t *margin, int64_t n, float *chance);
 /* Local. The score of a row as its loss means it (TreesLoss), from the margins [outputs] of a model: [outputs]. */
 void trees_score(const TreesModel *model, const int64_t *margin, double *score);
 

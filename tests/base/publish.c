@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -59,6 +60,32 @@ static void a_full_disk_leaves_nothing(void **state)
     assert_int_equal(names(), 1);
 }
 
+/* In place of the C library's: a disk that keeps something else than it was given. */
+static bool spoils;
+ssize_t write(int fd, const void *data, size_t size)
+{
+    char copy[64];
+    if (!spoils || size > sizeof copy)
+        return syscall(SYS_write, fd, data, size);
+    memcpy(copy, data, size);
+    copy[size / 2] ^= 1;
+    return syscall(SYS_write, fd, copy, size);
+}
+
+static void what_reads_back_otherwise_is_not_published(void **state)
+{
+    (void)state;
+    dp_publish *file;
+    spoils = true;
+    assert_fails(dp_publish_bytes(folder, "spoilt", "whole", 5, DP_PUBLISH_NEW, NULL), DP_ERR_IO, "base-08");
+    assert_ok(dp_publish_open(&file, folder, "spoilt"));
+    assert_ok(dp_publish_write(file, "in ", 3));
+    assert_ok(dp_publish_write(file, "pieces", 6));
+    assert_fails(dp_publish_end(&file, DP_PUBLISH_NEW, NULL), DP_ERR_IO, "base-08");
+    spoils = false;
+    assert_int_equal(names(), 1);
+}
+
 static void a_missing_folder_cannot_be_written(void **state)
 {
     (void)state;
@@ -105,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_name_is_given_once),
         cmocka_unit_test(a_full_disk_leaves_nothing),
+        cmocka_unit_test(what_reads_back_otherwise_is_not_published),
         cmocka_unit_test(a_missing_folder_cannot_be_written),
         cmocka_unit_test(files_of_the_dead_are_swept),
     };

@@ -143,5 +143,12 @@ for reasons in 0 2; do
 done
 { cmp -s f0 f2 && [ "$(wc -l <f0)" = 3001 ]; } || wrong "columns and rows of floats have other scores"
 
+# Rows without an id are known by number; as text where the scores table has ids, or numbers as text, already.
+row() { tail -n +2 "$1" | cut -d, -f1; }
+[ "$(row f0)" = "$(seq 0 2999)" ] || wrong "rows are not known by their numbers: $(head -3 f0)"
+"$DIPPER" lake show f0 | grep -E "^ *row +number" >/dev/null || wrong "rows are no numbers: $("$DIPPER" lake show f0)"
+"$DIPPER" score configs/score-night.yaml data.table=floats data.day= models.use=[floats] write.table=s1 write.reasons=0 >out 2>"$words" || wrong "floats are not scored beside rows with ids"
+"$DIPPER" lake export s1 --columns row,score | tail -3000 | cmp -s - <(tail -3000 f0) || wrong "other scores beside rows with ids"
+
 fails 2 "$DIPPER" lake show declarations risk
 [ $failed = 0 ]

@@ -26,6 +26,24 @@ static void sigmoid_is_within_1e15(void **state)
     assert_true(trees_probability(INT64_MAX) == 1);
 }
 
+/* Whatever instruction set makes them, and however many at a time. */
+static void many_chances_are_those_of_one(void **state)
+{
+    (void)state;
+    enum { N = 1000 };
+    int64_t margin[N];
+    float chance[N];
+    for (int64_t i = 0; i < N; i++)
+        margin[i] = (int64_t)((dp_random_unit(1, 3, (uint64_t)i) - 0.5) * ldexp(1, 20 + (int)(i % 44)));
+    margin[0] = INT64_MIN;
+    margin[1] = INT64_MAX;
+    for (int64_t n = 0; n <= N; n += n < 20 ? 1 : 245) {
+        trees_chances(margin, n, chance);
+        for (int64_t i = 0; i < n; i++)
+            assert_true(chance[i] == (float)trees_probability(margin[i]));
+    }
+}
+
 static void logarithm_is_near(void **state)
 {
     (void)state;
@@ -122,9 +140,13 @@ static void chances_add_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sigmoid_is_within_1e15),  cmocka_unit_test(logarithm_is_near),
-        cmocka_unit_test(rounding_keeps_the_mean), cmocka_unit_test(leaves_are_rounded_and_bounded),
-        cmocka_unit_test(sizes_are_classes),       cmocka_unit_test(chances_add_up),
+        cmocka_unit_test(sigmoid_is_within_1e15),
+        cmocka_unit_test(many_chances_are_those_of_one),
+        cmocka_unit_test(logarithm_is_near),
+        cmocka_unit_test(rounding_keeps_the_mean),
+        cmocka_unit_test(leaves_are_rounded_and_bounded),
+        cmocka_unit_test(sizes_are_classes),
+        cmocka_unit_test(chances_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
