@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 dipper, source, build = (os.environ[name] for name in ("DIPPER", "DIPPER_SOURCE", "DIPPER_BUILD"))
 golden = os.path.join(source, "tests/cli/screens")
 home = tempfile.mkdtemp()
+FAST = 300  # a minute takes 0.2 s
 failed = 0
 
 
@@ -84,6 +86,23 @@ def on_terminal(words, env):
     return seen
 
 
+def off_terminal(words):
+    """Progress where the words go to a pipe, on a clock that is FAST times as fast: a line a minute, never more, each one
+    whole and plain. (The screens above are of runs shorter than a minute: they have none.)"""
+    library = os.path.join(home, "failing.so")  # LD_PRELOAD takes a path apart at its blanks
+    shutil.copy(os.environ["DIPPER_FAILING"], library)
+    line = re.compile(r"train +([\d,]+) of 400 trees   [\d.]+(?: [kM])? trees/s   left [\d:]+")
+    began = time.monotonic()
+    seen = run(*words, env={"LD_PRELOAD": library, "FAST_CLOCK": str(FAST)}).stderr
+    minutes = (time.monotonic() - began) * FAST / 60
+    shown = [line.fullmatch(text) for text in seen.splitlines() if " of 400 trees" in text]
+    done = [int(match[1].replace(",", "")) for match in shown if match]
+    if not all(shown) or done != sorted(set(done)) or "\x1b" in seen or "\r" in seen:
+        wrong(f"progress off a terminal is not whole lines that go on: {seen}")
+    if not 3 <= len(done) <= minutes:
+        wrong(f"{len(done)} lines of progress in {minutes:.1f} minutes: {seen}")
+
+
 def main():
     maker = os.path.join(build, "make-declarations")
     os.makedirs(os.path.join(home, "data"))
@@ -114,6 +133,9 @@ def main():
     compare("run-diff", run("run", "diff", ids[1], ids[0]).stdout)
     compare("doctor", run("doctor").stdout)
 
+    words = ["train", "configs/risk.yaml", "model.trees=400", "train.stop.patience=0", "job.threads=1", "name=slow"]
+    off_terminal(words)
+
     try:
         os.close(pty.openpty()[0])
     except OSError as error:
@@ -121,7 +143,7 @@ def main():
         return failed
 
     # A terminal: progress is one line written over, colours; NO_COLOR and TERM=dumb are listened to.
-    words = ["train", "configs/risk.yaml", "model.trees=400", "train.stop.patience=0", "job.threads=1", "name=slow"]
+    words += ["name=seen"]
     seen = on_terminal(words, {"TERM": "xterm", "NO_COLOR": ""})
     if not re.search(rb"\r\x1b\[Ktrain +[\d,]+ of 400 trees?   [\d. kM]+ trees?/s   left \d+:\d\d", seen):
         wrong(f"no progress on a terminal: {seen[:2000]!r}")
