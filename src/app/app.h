@@ -212,9 +212,31 @@ dp_status app_model_config(App *app, ModelConfig *config);
 void app_model_config_free(ModelConfig *config);
 
 /* Collective. The version that the address means now: rank 0 says it, so that all ranks take the same. address holds
- * REGISTRY_ADDRESS_MAX bytes. */
+ * REGISTRY_ADDRESS_MAX bytes. With its provenance (free with dp_free), or without. */
+dp_status app_open_model_text(App *app, Model **model, char **provenance, char *address, const Place *place,
+                              const char *wanted, Device *device);
 dp_status app_open_model(App *app, Model **model, char *address, const Place *place, const char *wanted,
                          Device *device);
+
+/* The model that train.from names; zeroed: none, and all of these do nothing. Free with app_parent_free. */
+typedef struct Parent {
+    Model *model;
+    ModelFacts facts;
+    json_t *provenance; /* NULL: it says nothing */
+    char address[REGISTRY_ADDRESS_MAX];
+} Parent;
+/* Collective. */
+dp_status app_parent_open(App *app, Parent *parent, const Place *place, const ModelConfig *config, Device *device);
+void app_parent_free(Parent *parent);
+/* Local. Fails CONFIG where a config that is to be judged by what it learns from rows goes on from a model. */
+dp_status app_parent_refuse(const ModelConfig *config, const char *command);
+/* Local. Into the digest of what a run learns from: another parent is another run. */
+dp_status app_parent_add(dp_digest *content, const Parent *parent);
+/* Local. A line about it, and a warning where hit rates hold labels of the rows to learn from. */
+void app_parent_say(const Parent *parent, const Data *data, const dp_log *log);
+/* Local. For the provenance: {model, digest, steps, to}; and what its splits gained, onto what the new ones did. */
+json_t *app_parent_json(const Parent *parent);
+void app_parent_add_gains(const Parent *parent, json_t *gains);
 
 /* Local. dipper model show --importance: what splitting by each input gained, from the provenance. */
 dp_status app_gains(App *app, const char *address, const json_t *provenance);

@@ -64,8 +64,10 @@ static dp_status evaluate(Judged *j)
     const char *wanted;
     DP_TRY(app_place(j->app, &j->place));
     DP_TRY(app_model_config(j->app, &j->c));
-    if (j->app->args.n_words < 2 && j->c.split.folds > 1)
+    if (j->app->args.n_words < 2 && j->c.split.folds > 1) {
+        DP_TRY(app_parent_refuse(&j->c, "split.folds"));
         return app_folds(j->app, &j->c, &j->place);
+    }
     DP_TRY(app_word(j->app, &wanted, 1, "a model, or split.folds=5 to judge the config on folds"));
     DP_TRY_ALL(j->comm, device_open(&j->device, app_device_name(&j->c.job), comm_local_rank(j->comm), j->c.threads));
     DP_TRY(app_open_model(j->app, &j->model, j->address, &j->place, wanted, j->device));

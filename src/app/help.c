@@ -37,5 +37,7 @@ const dp_help_row app_help[] = {
      "Folds need test rows: split.test as months, days or dates, or a split by shares; at most 32 metrics."},
     {"app-19", "The model's file does not hold what its inputs gained in training.",
      "Train it again, or ask for importance by permutation: dipper evaluate CONFIG MODEL --importance."},
+    {"app-20", "A way of learning is to be judged on rows that the model it goes on from has learned from.",
+     "Leave train.from out here: dipper tune and folds judge what is learned from the beginning."},
     {NULL, NULL, NULL},
 };

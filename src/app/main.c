@@ -39,8 +39,11 @@ const Command app_commands[] = {
      .about = "train a model, judge it, offer it to the registry",
      .more = "The run folder keeps the resolved config, metrics, checkpoints and log. The same config on the same data "
              "goes on with an unfinished run. Ctrl-C saves and leaves with 130, SIGUSR2 saves and leaves with 85; "
-             "the same command then goes on, to the same model. Prints the address of the model.",
-     .examples = {"dipper train configs/risk.yaml", "mpirun -n 2 dipper train configs/risk.yaml model.depth=7"},
+             "the same command then goes on, to the same model. train.from=risk goes on from the newest risk: with "
+             "its columns and frozen hit rates, on newer rows, so many trees more; a new version that says where it "
+             "comes from. Prints the address of the model.",
+     .examples = {"dipper train configs/risk.yaml", "mpirun -n 2 dipper train configs/risk.yaml model.depth=7",
+                  "dipper train configs/risk.yaml train.from=risk model.trees=100"},
      .flags = APP_DRY_RUN | APP_JSON,
      .work = true,
      .run = app_train},

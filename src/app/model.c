@@ -113,6 +113,10 @@ static dp_status print_screen(App *app, const char *address, const Model *model,
     DP_GO(app_print(app, "about     %s   owner %s\n", text_at(p, "about"), text_at(p, "owner")));
     DP_GO(app_print(app, "made      run %s by %s   %s, %s .. %s\n", text_at(p, "run"), text_at(p, "by"),
                     text_at(p, "data.table"), text_at(p, "data.parts.train.from"), text_at(p, "data.parts.train.to")));
+    if (json_object_get(p, "from"))
+        DP_GO(app_print(app, "from      %s, its first %lld steps   learned up to %s   payload %s\n",
+                        text_at(p, "from.model"), (long long)number_at(json_object_get(p, "from"), "steps"),
+                        text_at(p, "from.to"), text_at(p, "from.digest")));
     DP_GO(app_print(app, "test      %s\n", figures.size ? figures.data : "no figures"));
     if (leaks)
         DP_GO(print_leaks(app, leaks));

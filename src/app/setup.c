@@ -229,7 +229,8 @@ void app_model_config_free(ModelConfig *c)
     config_free(&c->config);
 }
 
-dp_status app_open_model(App *app, Model **model, char *address, const Place *place, const char *wanted, Device *device)
+dp_status app_open_model_text(App *app, Model **model, char **provenance, char *address, const Place *place,
+                              const char *wanted, Device *device)
 {
     struct {
         char path[1024], address[REGISTRY_ADDRESS_MAX];
@@ -240,5 +241,10 @@ dp_status app_open_model(App *app, Model **model, char *address, const Place *pl
     DP_TRY_ALL(app->comm, st);
     comm_share(app->comm, &found, sizeof found, 0);
     memcpy(address, found.address, sizeof found.address);
-    return comm_agree(app->comm, model_load(model, NULL, found.path, device));
+    return comm_agree(app->comm, model_load(model, provenance, found.path, device));
+}
+
+dp_status app_open_model(App *app, Model **model, char *address, const Place *place, const char *wanted, Device *device)
+{
+    return app_open_model_text(app, model, NULL, address, place, wanted, device);
 }

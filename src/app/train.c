@@ -25,6 +25,7 @@ typedef struct Training {
     Data *data;
     dp_digest content;
     DataLeaks leaks;
+    Parent parent;
     Model *model;
     TrainEnd end;
     ScoreReport report;
@@ -195,8 +196,12 @@ static json_t *provenance_of(const Training *t)
                                   app_json_number(t->end.best), "seed", (json_int_t)t->c.train.seed));
     json_object_set_new(object, "test", app_report_json(&t->report));
     json_t *gains = gains_json(t->model);
-    if (gains)
+    if (gains) {
+        app_parent_add_gains(&t->parent, gains);
         json_object_set_new(object, "gain", gains);
+    }
+    if (t->parent.model)
+        json_object_set_new(object, "from", app_parent_json(&t->parent));
     if (*t->against)
         json_object_set_new(object, "against", json_string(t->against));
     return object;
@@ -291,6 +296,9 @@ static void say_need(const Training *t)
 static dp_status build_model(Training *t)
 {
     DP_TRY_ALL(t->comm, model_build(&t->model, t->c.config, (uint64_t)t->c.train.seed, t->device));
+    if (t->parent.model)
+        DP_TRY_ALL(t->comm, model_go_on(t->model, t->parent.model, t->data));
+    app_parent_say(&t->parent, t->data, t->log);
     model_limit(t->model, &(ModelLimits){.memory = t->c.job.memory, .scratch = t->place.scratch});
     say_need(t);
     return DP_OK;
@@ -320,6 +328,8 @@ dp_status app_train(App *app)
     DP_GO(lake_open(&t.table, t.place.lake, t.c.data.table, t.comm));
     t.content = lake_facts(t.table).content;
     DP_GO_ALL(t.comm, device_open(&t.device, app_device_name(&t.c.job), comm_local_rank(t.comm), t.c.threads));
+    DP_GO(app_parent_open(app, &t.parent, &t.place, &t.c, t.device));
+    DP_GO_ALL(t.comm, app_parent_add(&t.content, &t.parent));
     if (app_given(app, APP_DRY_RUN)) {
         app_say_start(app, t.c.head.name, NULL, t.c.threads, device_describe(t.device), "");
         DP_GO(read_data(&t));
@@ -331,6 +341,7 @@ done:
     st = app_close_run(app, &t.run, st, *t.address ? t.address : NULL);
     score_report_free(&t.report);
     model_free(&t.model);
+    app_parent_free(&t.parent);
     data_close(&t.data);
     device_close(&t.device);
     lake_close(&t.table);

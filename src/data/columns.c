@@ -5,8 +5,6 @@
 #include "base/rng.h"
 #include "data_priv.h"
 
-enum { BLOCK = 65536 };
-
 dp_status data_scan(LakeScan **scan, Data *data, const int *columns, int n_columns, const Comm *comm)
 {
     LakeQuery query = {.columns = columns, .n_columns = n_columns, .as_of = data->as_of, .threads = data->threads};
@@ -18,7 +16,7 @@ dp_status data_scan(LakeScan **scan, Data *data, const int *columns, int n_colum
 dp_status visit_open(Visit *visit, Data *data, const int *columns, int n_columns, const Comm *comm)
 {
     *visit = (Visit){0};
-    DP_TRY_ALL(comm, dp_new(&visit->pick_room, BLOCK));
+    DP_TRY_ALL(comm, dp_new(&visit->pick_room, VISIT_ROWS));
     return data_scan(&visit->scan, data, columns, n_columns, comm);
 }
 
@@ -333,6 +331,8 @@ done:
 dp_status data_feature(Data *data, int j, float *values, const Comm *comm)
 {
     DataFeature *feature = &data->features[j];
+    if (feature->encode != DATA_PLAIN && data->inherited)
+        return inherited_feature(values, data, j, comm);
     if (feature->encode != DATA_PLAIN)
         return category_feature(data, j, values, comm);
     return take_column((Taken){.floats = values}, data, feature->column, comm);

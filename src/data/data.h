@@ -136,6 +136,11 @@ const uint64_t *data_row(const Data *data);       /* identity: hash of the id, o
 const int64_t *data_row_number(const Data *data); /* in the table: for joins with a scan */
 int data_columns_n(const Data *data);             /* inputs that are columns */
 
+/* Local, before the plan. Features are those of a model's contract (copied): its columns in its order, and hit rates
+ * from its frozen tables, for rows of train as for all others. Fails CONFIG naming the columns that data.columns and
+ * the model do not share, DATA naming those whose type or unit differ. */
+dp_status data_inherit(Data *data, const DataInputs *inputs);
+
 /* Collective, before the first feature; a second call does nothing. Decides which combinations become features (section
  * "model.categories"): greedily those that explain most of what single categories leave unexplained in train. */
 dp_status data_plan(Data *data, const Comm *comm);

@@ -1,7 +1,7 @@
 /* data_priv.h -- what the files of the data room share. Files in reading order: data.c (open, features), split.c
  * (parts), tuples.c (values and tuples as hashes), category.c (a category column of this rank), timeline.c and target.c
  * (ordered target statistics), choose.c and combine.c (combinations of categories), inputs.c and encode.c (the contract
- * and its use), leaks.c. */
+ * and its use), inherit.c (another's), leaks.c. */
 #ifndef DIPPER_DATA_PRIV_H
 #define DIPPER_DATA_PRIV_H
 
@@ -257,6 +257,7 @@ struct Data {
     DataFeature *features;
     int n_features, n_columns;
     DataInputs inputs;  /* the contract as far as features were read */
+    bool inherited;     /* it is a model's: nothing of it is frozen here */
     Timeline *timeline; /* [n_timelines] built with the first category */
     int n_timelines;
 };
@@ -271,6 +272,14 @@ dp_status inputs_start(DataInputs *inputs, const Data *data);
 dp_status inputs_freeze(DataInput *in, const TargetTable *table, const TargetRule *rule, const Comm *comm);
 /* Local. Place of a text in the table of a category: in->n where it is empty (missing), -1 unseen. */
 int64_t inputs_find(const DataInput *in, const char *text, size_t size);
+
+/* Local. An own copy. */
+dp_status inputs_copy(DataInputs *to, const DataInputs *from);
+
+/* ---- inherit.c ---- */
+
+/* Collective. A category or combination of a contract that was inherited: [rows]. */
+dp_status inherited_feature(float *values, Data *data, int j, const Comm *comm);
 
 /* ---- combine.c ---- */
 
@@ -289,6 +298,7 @@ dp_status data_find_column(int *column, const Data *data, const char *key, const
 
 /* Visits this rank's kept rows block by block: `pick` [n] says which rows of the block they are (NULL: all of them, in
  * order), `at` where the first of them stands among the data's rows. */
+enum { VISIT_ROWS = 65536 }; /* of a block, at most */
 typedef struct Visit {
     LakeScan *scan;
     const LakeBlock *block;

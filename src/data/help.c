@@ -28,5 +28,7 @@ const dp_help_row data_help[] = {
      "aside. A row of weight 0 teaches nothing."},
     {"data-16", "Hit rates that follow what changes would look at too short a time.",
      "Give model.categories.half_life a share of train's time from 5% on, or 0 for none."},
+    {"data-17", "Learning is to go on from a model, and data.columns is not what that model learned from.",
+     "Name the same columns in data.columns, in any order, or train without train.from."},
     {NULL, NULL, NULL},
 };

@@ -239,23 +239,29 @@ static dp_status copy_input(DataInput *to, const DataInput *from)
     return copy_bytes(&to->text, from->text, (size_t)from->text_at[n]);
 }
 
+dp_status inputs_copy(DataInputs *to, const DataInputs *from)
+{
+    dp_status st = DP_OK;
+    *to = (DataInputs){.columns = from->columns};
+    DP_GO(dp_new(&to->input, (size_t)from->n));
+    while (to->n < from->n) {
+        int j = to->n++;
+        DP_GO(copy_input(&to->input[j], &from->input[j]));
+    }
+done:
+    if (st != DP_OK)
+        data_inputs_free(to);
+    return st;
+}
+
 dp_status data_inputs(DataInputs *inputs, const Data *data)
 {
     const DataInputs *from = &data->inputs;
     dp_status st = DP_OK;
-    *inputs = (DataInputs){0};
     for (int j = 0; j < data->n_features && st == DP_OK; j++)
         if (!from->input || (data->features[j].encode != DATA_PLAIN && !data->features[j].read))
             st = dp_fail(DP_ERR_INTERNAL, "data-14", "feature %d was not read before the contract was asked for", j);
-    DP_GO(st);
-    DP_GO(dp_new(&inputs->input, (size_t)from->n));
-    inputs->columns = from->columns;
-    while (inputs->n < from->n) {
-        int j = inputs->n++;
-        DP_GO(copy_input(&inputs->input[j], &from->input[j]));
-    }
-done:
-    if (st != DP_OK)
-        data_inputs_free(inputs);
+    if (st == DP_OK)
+        st = inputs_copy(inputs, from);
     return st;
 }

@@ -34,5 +34,7 @@ const dp_help_row model_help[] = {
      "Ask for 5 (TreeEnsemble), or 3 (TreeEnsembleRegressor) for older runtimes."},
     {"model-14", "model.monotone names a column that is no input, or names one twice.",
      "Take its columns from data.columns; a score can rise or fall with a column, not both."},
+    {"model-15", "Learning is to go on from a model of another kind.",
+     "Name a model with the same family and label in train.from, or train without it."},
     {NULL, NULL, NULL},
 };

@@ -84,6 +84,25 @@ int64_t model_memory_need(const Model *model, const Data *data, int ranks)
     return model->family->need ? model->family->need(model->self, data, ranks) : 0;
 }
 
+dp_status model_go_on(Model *model, const Model *from, Data *data)
+{
+    const char *unit = data_label_unit(data);
+    if (model->family != from->family || !model->family->go_on)
+        return dp_fail(DP_ERR_CONFIG, "model-15", "a model of family %s cannot go on from one of family %s",
+                       model->family->name, from->family->name);
+    if (from->kind != data_kind(data))
+        return dp_fail(DP_ERR_CONFIG, "model-15", "the model to go on from says %s, and data.label is %s",
+                       from->kind == DATA_NUMBER ? "a number" : "the chance of a label",
+                       data_kind(data) == DATA_NUMBER ? "a number" : "of type label");
+    if (from->kind == DATA_NUMBER && strcmp(from->unit ? from->unit : "", unit ? unit : "") != 0)
+        return dp_fail(DP_ERR_CONFIG, "model-15",
+                       "the model to go on from learned a label in %s, and this one is in %s",
+                       from->unit ? from->unit : "no unit", unit ? unit : "no unit");
+    DP_TRY(data_inherit(data, &from->inputs));
+    model->family->go_on(model->self, from->self);
+    return DP_OK;
+}
+
 dp_status model_begin(Model *model, Data *data, const Comm *comm)
 {
     model->data = data;

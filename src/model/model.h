@@ -39,6 +39,10 @@ void model_limit(Model *model, const ModelLimits *limits);
 /* Local. Bytes of memory that learning from the data takes of this rank when nothing limits it, beside what the process
  * holds already; 0 where the family cannot say. ranks: of the job. */
 int64_t model_memory_need(const Model *model, const Data *data, int ranks);
+/* Local, after model_build. Learning goes on from a finished model: its inputs, frozen tables and borders stay as they
+ * are, model_steps counts what it learned, and so many steps as the options say come on top. from is borrowed until
+ * model_finish. Fails CONFIG, DATA where it does not fit data or options, naming columns. */
+dp_status model_go_on(Model *model, const Model *from, Data *data);
 /* Collective. Prepares learning from the data (borrowed until the model is freed or model_finish). */
 dp_status model_begin(Model *model, Data *data, const Comm *comm);
 /* Collective. One step (a tree, a batch). *more is false when there is nothing left to learn. */

@@ -25,7 +25,8 @@ typedef struct Trees {
     TreesTraining *training;
     const uint8_t *part; /* of the data's rows; borrowed */
     int64_t rows;
-    int8_t *rise; /* [features] of the options */
+    int8_t *rise;           /* [features] of the options */
+    const TreesModel *from; /* learning goes on from it; borrowed, NULL: it begins */
     TreesModel learned;
     TreesScorer *scorer;
 } Trees;
@@ -130,7 +131,10 @@ static dp_status fill_matrix(Trees *trees, Data *data, const Comm *comm)
         use[i] = trees->part[i] == DATA_TRAIN;
     for (int j = 0; j < features; j++) {
         DP_GO(data_feature(data, j, values.data, comm));
-        DP_GO(trees_matrix_set(trees->matrix, j, values.data, use, comm));
+        if (trees->from)
+            trees_matrix_set_as(trees->matrix, j, values.data, use, trees->from, comm);
+        else
+            DP_GO(trees_matrix_set(trees->matrix, j, values.data, use, comm));
         dp_spill_rest(&values, 0, values.bytes);
     }
 done:
@@ -173,7 +177,7 @@ static dp_status take_directions(Trees *trees, const Data *data)
 static bool take_ready(Trees *trees)
 {
     Ready *kept = trees->ready ? *trees->ready : NULL;
-    if (kept && kept->rows == trees->rows && kept->bins == trees->options.bins) {
+    if (kept && !trees->from && kept->rows == trees->rows && kept->bins == trees->options.bins) {
         trees->matrix = kept->matrix;
         kept->matrix = NULL;
     }
@@ -182,9 +186,17 @@ static bool take_ready(Trees *trees)
     return trees->matrix != NULL;
 }
 
+static void family_go_on(void *self, const void *from)
+{
+    Trees *trees = self;
+    trees->from = &((const Trees *)from)->learned;
+    trees->options.trees += trees->from->n_trees / trees->from->outputs;
+}
+
 static dp_status family_begin(void *self, Data *data, const Comm *comm)
 {
     Trees *trees = self;
+    trees->options.from = trees->from;
     trees->rows = data_rows_n(data);
     trees->part = data_part(data);
     _Static_assert(DATA_TRAIN == 0 && DATA_VALID == 1, "the parts of the data are handed to trees as they are");
@@ -508,6 +520,7 @@ const ModelFamily model_trees = {
     .drop_ready = drop_ready,
     .limit = family_limit,
     .need = family_need,
+    .go_on = family_go_on,
     .begin = family_begin,
     .step = family_step,
     .steps = family_steps,

@@ -12,6 +12,9 @@ const CfgRow train_rows[] = {
      .help = "any metric of evaluate, judged on the valid rows; of numbers rmse, mae or revenue@5%"},
     {"stop.patience", CFG_INT, CFG_AT(TrainOptions, patience), .min = 0, .max = 1e9, .def = "50", .unit = "steps",
      .help = "without a better one, then the best is kept; 0: all steps"},
+    {"from", CFG_TEXT, CFG_AT(TrainOptions, from), .def = "",
+     .help = "go on from a model, risk:15 or risk for the newest: on its inputs, frozen hit rates and borders, with so "
+             "many steps more"},
     {"every", CFG_INT, CFG_AT(TrainOptions, every), .min = 1, .max = 1e9, .def = "10", .unit = "steps",
      .help = "between validations"},
     {"checkpoint", CFG_DURATION, CFG_AT(TrainOptions, checkpoint_every), .min = 0, .max = 1e9, .def = "5m",

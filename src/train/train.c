@@ -393,6 +393,8 @@ dp_status train_run(TrainEnd *end, Model *model, Data *data, const TrainOptions 
     DP_GO(resume(&loop, &end->resumed_at));
     loop.began = loop.saved = dp_clock_seconds();
     loop.began_at = model_steps(model);
+    if (end->resumed_at == 0 && loop.began_at > 0) /* a model to go on from: what is learned must be better */
+        DP_GO(validate(&loop));
     DP_GO(learn(&loop, &end->outcome));
     end->steps = model_steps(model);
     end->best = loop.judged.best;

@@ -20,6 +20,7 @@ typedef struct TrainOptions {
     int64_t every;           /* steps between validations */
     double checkpoint_every; /* seconds */
     int64_t seed;
+    const char *from; /* address of a model to go on from; "" or NULL: begin anew */
     /* Not of the section. */
     int64_t pause_at;    /* steps after which to save and pause; 0: never */
     const char *revenue; /* evaluate.revenue: the column that stop.metric revenue@5% needs; NULL */

@@ -33,6 +33,10 @@ const dp_help_row trees_help[] = {
      "Run the same command again: it goes on from the last checkpoint. With job.device=cpu it does so without the GPU, "
      "to "
      "the same model."},
+    {"trees-11", "Learning is to go on from a model whose trees grew in another way.",
+     "Give model.growth the way of that model, or train without train.from."},
+    {"trees-12", "Learning is to go on from a model that lowers another loss.",
+     "Give train.loss that of the model, or train without train.from."},
     {"trees-60",
      "The sizes in a model of trees do not fit together, or are absurd: it comes from a broken or foreign file.",
      "Take another copy of the model file, or train again."},

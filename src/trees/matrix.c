@@ -83,24 +83,46 @@ static dp_status take_keys(TreesMatrix *matrix)
     return DP_OK;
 }
 
+/* Local. Bins of a feature whose borders stand. */
+static void bin_column(TreesMatrix *matrix, int feature, const float *values)
+{
+    device_tree_ops(matrix->device)
+        ->bin(device_context(matrix->device), values, matrix->n, matrix->border + (size_t)feature * TREES_MAX_BINS,
+              matrix->borders[feature], matrix->column + feature * matrix->pitch);
+    dp_spill_rest(&matrix->memory, (size_t)(feature * matrix->pitch), (size_t)matrix->pitch);
+    if (++matrix->features_set >= matrix->features)
+        free_keys(&matrix->keys);
+}
+
 dp_status trees_matrix_set(TreesMatrix *matrix, int feature, const float *values, const uint8_t *use, const Comm *comm)
 {
     TreesColumn column = {.values = values, .use = use, .n = matrix->n};
     TreesBorders borders;
-    float *border = matrix->border + (size_t)feature * TREES_MAX_BINS;
     DP_TRY_ALL(comm, take_keys(matrix));
     DP_TRY(
         trees_borders_find(&borders, &column, matrix->bins - 1, device_threads(matrix->device), &matrix->keys, comm));
-    memcpy(border, borders.border, (size_t)borders.n * sizeof *border);
+    memcpy(matrix->border + (size_t)feature * TREES_MAX_BINS, borders.border,
+           (size_t)borders.n * sizeof *borders.border);
     matrix->borders[feature] = borders.n;
     matrix->splits[feature] = borders.n > 0 || (borders.missing > 0 && borders.present > 0);
-    device_tree_ops(matrix->device)
-        ->bin(device_context(matrix->device), values, matrix->n, border, borders.n,
-              matrix->column + feature * matrix->pitch);
     if (matrix->n > 0)
         trees_keys_rest(&matrix->keys, 0, matrix->n);
-    dp_spill_rest(&matrix->memory, (size_t)(feature * matrix->pitch), (size_t)matrix->pitch);
-    if (++matrix->features_set >= matrix->features)
-        free_keys(&matrix->keys);
+    bin_column(matrix, feature, values);
     return DP_OK;
+}
+
+void trees_matrix_set_as(TreesMatrix *matrix, int feature, const float *values, const uint8_t *use,
+                         const TreesModel *model, const Comm *comm)
+{
+    const int32_t *at = model->border_at + feature;
+    int64_t count[2] = {0, 0}; /* present, missing */
+    matrix->borders[feature] = at[1] - at[0];
+    if (at[1] > at[0])
+        memcpy(matrix->border + (size_t)feature * TREES_MAX_BINS, model->border + at[0],
+               (size_t)(at[1] - at[0]) * sizeof *model->border);
+    for (int64_t i = 0; i < matrix->n; i++)
+        count[values[i] != values[i]] += !use || use[i];
+    comm_sum_i64(comm, count, 2);
+    matrix->splits[feature] = at[1] > at[0] || (count[0] > 0 && count[1] > 0);
+    bin_column(matrix, feature, values);
 }

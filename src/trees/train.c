@@ -47,12 +47,19 @@ static dp_status take_borders(TreesModel *model, const TreesMatrix *matrix)
     return DP_OK;
 }
 
+/* Levels of the deepest tree: those that are grown, and those that were learned before. */
+static int64_t depth_most(const TreesTraining *t)
+{
+    const TreesModel *from = t->options.from;
+    return from && from->depth > t->options.depth ? from->depth : t->options.depth;
+}
+
 /* Local. All memory but the histograms'. */
 static dp_status take_memory(TreesTraining *t, const Comm *comm)
 {
     const TreesMatrix *m = t->matrix;
-    size_t nodes = (size_t)1 << (t->options.depth - 1), features = (size_t)m->features;
-    size_t places = t->options.growth == TREES_SYMMETRIC ? (size_t)t->options.depth : 2 * nodes;
+    size_t nodes = (size_t)1 << (depth_most(t) - 1), features = (size_t)m->features;
+    size_t places = t->options.growth == TREES_SYMMETRIC ? (size_t)depth_most(t) : 2 * nodes;
     size_t shards = (size_t)t->shards, stretch = (size_t)device_threads(m->device);
     if (t->options.growth == TREES_LEAFWISE) {
         nodes = nodes > (size_t)t->options.leaves ? nodes : (size_t)t->options.leaves;
@@ -162,16 +169,40 @@ static void start_rows(TreesTraining *t)
     }
 }
 
+/* Local. What goes on must go on as it began. */
+static dp_status check_from(const TreesModel *from, const TreesOptions *options)
+{
+    static const char *const growths[] = {"symmetric", "depth or leaf"};
+    bool symmetric = options->growth == TREES_SYMMETRIC;
+    if (!from)
+        return DP_OK;
+    if ((from->growth == TREES_SYMMETRIC) != symmetric)
+        return dp_fail(
+            DP_ERR_CONFIG, "trees-11",
+            "the trees of the model to go on from grew with model.growth: %s; a model has one way of growing",
+            growths[symmetric]);
+    return from->loss == (TreesLoss)options->loss
+               ? DP_OK
+               : dp_fail(DP_ERR_CONFIG, "trees-12",
+                         "the model to go on from lowers another loss than this training; learning goes on with the "
+                         "same train.loss");
+}
+
 static dp_status begin(TreesTraining *t, const Comm *comm)
 {
     DP_TRY_ALL(comm, check_rows(&t->rows, t->matrix));
     DP_TRY_ALL(comm, trees_options_check(&t->options));
+    DP_TRY_ALL(comm, check_from(t->options.from, &t->options));
     t->rows_least = t->options.min_rows > 1 ? t->options.min_rows : 0; /* a side of one level has a row */
     DP_TRY(share_memory(t, comm));
     bool weighted = comm_any(comm, t->rows.weight != NULL);
     DP_TRY_ALL(comm, take_weights(t, weighted));
     t->model.outputs = 1;
     DP_TRY(t->objective->begin(t, comm));
+    if (t->options.from) {
+        memcpy(t->model.bias, t->options.from->bias, sizeof t->model.bias);
+        t->model.scale = t->options.from->scale;
+    }
     t->shards = shards_of(t);
     DP_TRY_ALL(comm, take_memory(t, comm));
     DP_TRY_ALL(comm, take_borders(&t->model, t->matrix));
@@ -186,7 +217,7 @@ static dp_status begin(TreesTraining *t, const Comm *comm)
     trees_rows_hold(t);
     t->bins.kept = t->ops->keep(t->context, &t->bins);
     trees_rows_rest(t, 0, t->rows.n);
-    return DP_OK;
+    return t->options.from ? trees_training_resume(t, t->options.from, comm) : DP_OK;
 }
 
 dp_status trees_training_begin(TreesTraining **training, const TreesMatrix *matrix, const TreesRows *rows,
@@ -475,7 +506,7 @@ static dp_status check_learned(const TreesTraining *t, const TreesModel *learned
     const TreesModel *m = &t->model;
     bool same = learned->n_features == m->n_features && learned->growth == m->growth && learned->loss == m->loss &&
                 learned->outputs == m->outputs && learned->scale == m->scale &&
-                memcmp(learned->bias, m->bias, sizeof m->bias) == 0 && learned->depth <= t->options.depth &&
+                memcmp(learned->bias, m->bias, sizeof m->bias) == 0 && learned->depth <= depth_most(t) &&
                 memcmp(learned->border_at, m->border_at, ((size_t)m->n_features + 1) * sizeof *m->border_at) == 0 &&
                 memcmp(learned->border, m->border, (size_t)m->border_at[m->n_features] * sizeof *m->border) == 0;
     return same ? DP_OK

@@ -47,6 +47,8 @@ typedef struct TreesOptions {
     int loss;                /* TreesLoss; no row of the config's, train.loss says it */
     const int8_t *rise;      /* [features] margins must not fall (1) or rise (-1) as the feature grows, 0: as they like;
                                 NULL: no such feature. Borrowed; no row, made of rising and falling. One output only */
+    const struct TreesModel *from; /* go on from what this model learned: its start values, its trees; the matrix has
+                                      its borders. NULL: begin anew. Borrowed; no row */
 } TreesOptions;
 /* The rows of section "model" when model.family = trees. */
 extern const CfgRow trees_rows[];
@@ -129,6 +131,9 @@ void trees_matrix_free(TreesMatrix **matrix);
  * equal-count borders; each distinct value its own bin where there are fewer than bins - 1), then all rows binned.
  * values [N] float, NaN missing. */
 dp_status trees_matrix_set(TreesMatrix *matrix, int feature, const float *values, const uint8_t *use, const Comm *comm);
+/* Collective. The same with the borders of a model of as many features, whose learning is to go on. */
+void trees_matrix_set_as(TreesMatrix *matrix, int feature, const float *values, const uint8_t *use,
+                         const TreesModel *model, const Comm *comm);
 
 /* ---- training ---- */
 
@@ -142,9 +147,11 @@ typedef struct TreesRows {
 } TreesRows;
 
 typedef struct TreesTraining TreesTraining;
-/* Collective. Borrows matrix, the arrays of rows and device until trees_training_free. Every feature of the matrix must
- * be set. Fails DATA when train has one class only, a label or a weight that cannot be learned from; USAGE when bins x
- * 2^depth pass what a message can hold; AGAIN. */
+/* Collective. Borrows matrix, the arrays of rows, options.from and device until trees_training_free. Every feature of
+ * the matrix must be set. With options.from, and the same rows, options and seed that it was learned from, the trees
+ * that follow are those that would have followed there: all draws are keyed by the number of a tree. Fails DATA when
+ * train has one class only, a label or a weight that cannot be learned from; USAGE when bins x 2^depth pass what a
+ * message can hold; AGAIN. */
 dp_status trees_training_begin(TreesTraining **training, const TreesMatrix *matrix, const TreesRows *rows,
                                const TreesOptions *options, uint64_t seed, Device *device, const Comm *comm);
 void trees_training_free(TreesTraining **training);

@@ -72,6 +72,64 @@ static void cut_takes_back(void **state)
     table_free(&table);
 }
 
+/* With the parent's borders given, what follows is what would have followed there; a parent may be deeper. */
+static void goes_on_as_at_once(void **state)
+{
+    (void)state;
+    Table table;
+    for (int growth = TREES_SYMMETRIC; growth <= TREES_LEAFWISE; growth++) {
+        Learning whole, first, second;
+        Way way = {.device = "cpu", .threads = 2, .options = options}, on = {.device = "reference", .threads = 1};
+        way.options.growth = growth;
+        way.options.leaves = 7;
+        way.options.loss = growth == TREES_DEPTHWISE ? TREES_SQUARED : TREES_LOGLOSS;
+        on.options = way.options;
+        table_draw(&table, 2500, 9, 8);
+        learning_begin(&whole, &table, &way, comm);
+        learning_begin(&first, &table, &way, comm);
+        learning_steps(&whole, 8, comm);
+        learning_steps(&first, 5, comm);
+        on.options.from = trees_training_model(first.training);
+        learning_begin(&second, &table, &on, comm);
+        learning_steps(&second, 3, comm);
+        check_same(&whole, &second);
+        learning_free(&second);
+        on.options.depth = 2;
+        learning_begin(&second, &table, &on, comm);
+        learning_steps(&second, 3, comm);
+        const TreesModel *m = trees_training_model(second.training);
+        assert_int_equal(m->n_trees, 8);
+        assert_true(m->tree_depth[4] > 2 && m->tree_depth[5] <= 2);
+        assert_ok(trees_model_check(m));
+        learning_free(&whole);
+        learning_free(&first);
+        learning_free(&second);
+        table_free(&table);
+    }
+}
+
+static void other_ways_are_refused(void **state)
+{
+    (void)state;
+    Table table;
+    Learning a, b;
+    Way way = {.device = "cpu", .threads = 1, .options = options};
+    table_draw(&table, 1500, 5, 9);
+    learning_begin(&a, &table, &way, comm);
+    learning_steps(&a, 1, comm);
+    way.options.from = trees_training_model(a.training);
+    way.options.growth = TREES_SYMMETRIC;
+    assert_fails(learning_try(&b, &table, &way, comm), DP_ERR_CONFIG, "trees-11");
+    learning_free(&b);
+    way.options.growth = TREES_LEAFWISE;
+    way.options.leaves = 5;
+    way.options.loss = TREES_SQUARED;
+    assert_fails(learning_try(&b, &table, &way, comm), DP_ERR_CONFIG, "trees-12");
+    learning_free(&b);
+    learning_free(&a);
+    table_free(&table);
+}
+
 static void other_data_is_refused(void **state)
 {
     (void)state;
@@ -93,8 +151,8 @@ static void other_data_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resumed_is_uninterrupted),
-        cmocka_unit_test(cut_takes_back),
+        cmocka_unit_test(resumed_is_uninterrupted), cmocka_unit_test(cut_takes_back),
+        cmocka_unit_test(goes_on_as_at_once),       cmocka_unit_test(other_ways_are_refused),
         cmocka_unit_test(other_data_is_refused),
     };
     if (comm_open(&comm, NULL) != DP_OK)

@@ -160,7 +160,10 @@ static inline dp_status learning_try(Learning *learning, const Table *table, con
     assert_ok(trees_matrix_build_within(&learning->matrix, t->n, t->features, (int)way->options.bins, learning->device,
                                         &way->limits));
     for (int f = 0; f < t->features; f++)
-        assert_ok(trees_matrix_set(learning->matrix, f, t->value + f * t->n, use, comm));
+        if (way->options.from)
+            trees_matrix_set_as(learning->matrix, f, t->value + f * t->n, use, way->options.from, comm);
+        else
+            assert_ok(trees_matrix_set(learning->matrix, f, t->value + f * t->n, use, comm));
     dp_free(&use);
     TreesRows rows = {.n = t->n,
                       .label = t->label,
