@@ -133,6 +133,7 @@ typedef struct Making {
     uint8_t **at;        /* [bins->n] where the block at hand goes */
     ImageStream *stream; /* [bins->n + 1] */
     Packed *packed;
+    Skeleton skeleton;
     dp_buf arena, image;
 } Making;
 
@@ -142,6 +143,7 @@ static void making_free(Making *m)
     dp_free(&m->at);
     dp_free(&m->stream);
     dp_free(&m->packed);
+    skeleton_free(&m->skeleton);
     dp_buf_free(&m->arena);
     dp_buf_free(&m->image);
 }
@@ -222,7 +224,7 @@ static dp_status make_bins(Making *m, int p)
     describe_stream(&m->stream[n], STREAM_BYTES, FILTER_NONE, OF_SIZE, OF_SIZE);
     snprintf(m->stream[n].name, sizeof m->stream[n].name, "_of");
     m->stream[n].chunk = m->packed + n * chunks;
-    DP_TRY(image_build(&m->image, &facts, m->stream, (int)n + 1, (ImageCounts){.rows = rows}));
+    DP_TRY(image_build(&m->image, &facts, &m->skeleton, m->stream, (int)n + 1, (ImageCounts){.rows = rows}));
     folder_name(folder, m->bins);
     file_name(name, m->table, p);
     snprintf(path, sizeof path, "%s/%s", m->table->folder, folder);

@@ -126,7 +126,7 @@ void unshuffle_bytes(uint8_t *out, const uint8_t *in, size_t n, size_t width);
 /* Is the stream stored behind a byte shuffle? */
 bool stream_shuffled(const Stream *stream);
 
-/* ---- HDF5 (image.c, filter.c) ---- */
+/* ---- HDF5 (skeleton.c, filter.c) and the bytes of a partition (image.c) ---- */
 
 /* Local. Silences HDF5's own printing, forbids plug-ins and registers the zstd filter. */
 dp_status h5_ready(void);
@@ -155,8 +155,29 @@ typedef struct ImageFacts {
     dp_digest index_digest;
 } ImageFacts;
 
-/* Local. The bytes of a partition: an HDF5 file followed by a footer. image is emptied first. */
-dp_status image_build(dp_buf *image, ImageFacts *facts, ImageStream *streams, int n, ImageCounts counts);
+/* Where a chunk goes in a skeleton. */
+typedef struct ChunkPlace {
+    bool filtered;
+    uint64_t at;    /* not filtered: its bytes. filtered: of what stands for it */
+    uint64_t entry; /* filtered: of its bytes (u32) and, ENTRY_ADDRESS behind, of its address (u64) */
+} ChunkPlace;
+
+/* A partition but for its chunks and its index; partitions of one shape have the same. {0} is valid. */
+typedef struct Skeleton {
+    dp_buf shape, bytes;
+    ChunkPlace *chunk; /* [n_chunks] in the order of the streams */
+    size_t n_chunks;
+    uint64_t index_at, end_at; /* of the index; of the u64 that says how long the HDF5 file is */
+} Skeleton;
+enum { ENTRY_ADDRESS = 24 };
+void skeleton_free(Skeleton *skeleton);
+/* Local. index_size: bytes of the index. */
+dp_status skeleton_build(Skeleton *skeleton, const ImageStream *streams, int n, int64_t rows, size_t index_size);
+
+/* Local. The bytes of a partition: an HDF5 file followed by a footer. image is emptied first. skeleton: kept between
+ * partitions with the same columns at the same addresses. */
+dp_status image_build(dp_buf *image, ImageFacts *facts, Skeleton *skeleton, ImageStream *streams, int n,
+                      ImageCounts counts);
 
 /* ---- partitions from rows (pack.c) ---- */
 

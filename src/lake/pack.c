@@ -39,6 +39,7 @@ struct Packer {
     int n_coded;
     Packed *packed;
     size_t packed_room;
+    Skeleton skeleton;
     dp_buf arena; /* compressed chunks, each in a region of its bound; untouched pages cost nothing */
     dp_error error;
 };
@@ -79,6 +80,7 @@ void packer_free(Packer **packer)
         dp_buf_free(&p->coded[i].slots);
         dp_buf_free(&p->coded[i].texts);
     }
+    skeleton_free(&p->skeleton);
     dp_buf_free(&p->arena);
     dp_free(&p->codec);
     dp_free(&p->streams);
@@ -595,7 +597,7 @@ dp_status pack_partition(Packer *p, dp_buf *image, ImageFacts *facts, const Lake
     if (counts.bad > 0)
         DP_GO(plan_bad(p, &b, bad));
     DP_GO(pack_all(p));
-    DP_GO(image_build(image, facts, p->streams, p->n_streams, counts));
+    DP_GO(image_build(image, facts, &p->skeleton, p->streams, p->n_streams, counts));
 done:
     bad_free(&b);
     return st;
