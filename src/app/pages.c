@@ -165,7 +165,8 @@ static const char formats[] =
     "exit      0 done, 2 usage, 65 bad data, 66 no input, 70 internal, 73 cannot create, 74 I/O, 75 try\n"
     "          again, 77 not allowed, 78 bad config, 85 saved and left (start again), 130 interrupted,\n"
     "          141 the reader of the pipe left. Ctrl-C under mpirun is Open MPI's: the ranks save and\n"
-    "          leave all the same, mpirun ends with a code of its own\n";
+    "          leave all the same, mpirun ends with a code of its own; jobs/run starts mpirun too, and ends\n"
+    "          with 130\n";
 
 dp_status app_help_command(App *app)
 {
