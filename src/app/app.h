@@ -207,8 +207,8 @@ typedef struct ModelConfig {
     EvaluateOptions evaluate;
     int threads;
 } ModelConfig;
-/* Collective. Reads the first word of the line. */
-dp_status app_model_config(App *app, ModelConfig *config);
+/* Collective. Reads the first word of the line. place: borrowed as long as the config is. */
+dp_status app_model_config(App *app, const Place *place, ModelConfig *config);
 void app_model_config_free(ModelConfig *config);
 
 /* Collective. The version that the address means now: rank 0 says it, so that all ranks take the same. address holds

@@ -63,7 +63,7 @@ static dp_status evaluate(Judged *j)
 {
     const char *wanted;
     DP_TRY(app_place(j->app, &j->place));
-    DP_TRY(app_model_config(j->app, &j->c));
+    DP_TRY(app_model_config(j->app, &j->place, &j->c));
     if (j->app->args.n_words < 2 && j->c.split.folds > 1) {
         DP_TRY(app_parent_refuse(&j->c, "split.folds"));
         return app_folds(j->app, &j->c, &j->place);

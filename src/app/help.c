@@ -39,5 +39,7 @@ const dp_help_row app_help[] = {
      "Train it again, or ask for importance by permutation: dipper evaluate CONFIG MODEL --importance."},
     {"app-20", "A way of learning is to be judged on rows that the model it goes on from has learned from.",
      "Leave train.from out here: dipper tune and folds judge what is learned from the beginning."},
+    {"app-21", "job.memory is less than the program can keep to, however much lies in files.",
+     "Give it what the message names, or more. Rows beyond it lie in the scratch folder; more ranks need less each."},
     {NULL, NULL, NULL},
 };

@@ -207,7 +207,25 @@ dp_status app_print(App *app, const char *format, ...)
     return st;
 }
 
-dp_status app_model_config(App *app, ModelConfig *c)
+/* Less than this cannot be kept to: what the process is, a block of rows of every column, and some room for work. */
+static dp_status check_memory(const ModelConfig *c)
+{
+    enum { BLOCK_ROWS = 65536, WORK = 8 << 20 };
+    char given[32], process[32], block[32], least[32];
+    int64_t held = dp_memory_now(), columns = (int64_t)c->data.columns.n * BLOCK_ROWS * (int64_t)sizeof(double);
+    if (c->job.memory >= held + columns + WORK)
+        return DP_OK;
+    dp_bytes_print(given, c->job.memory);
+    dp_bytes_print(process, held);
+    dp_bytes_print(block, columns);
+    dp_bytes_print(least, held + columns + 2 * WORK);
+    return dp_fail(DP_ERR_CONFIG, "app-21",
+                   "job.memory %s is too little: the process takes %s before it reads a row, and a block of rows of "
+                   "data.columns %s; %s would do",
+                   given, process, block, least);
+}
+
+dp_status app_model_config(App *app, const Place *place, ModelConfig *c)
 {
     const char *path;
     DP_TRY(app_word(app, &path, 0, "a config of kind model"));
@@ -219,6 +237,9 @@ dp_status app_model_config(App *app, ModelConfig *c)
     DP_TRY(app_bind(app, c->config, "model.categories", &c->encode));
     DP_TRY(app_bind(app, c->config, "train", &c->train));
     DP_TRY(app_bind(app, c->config, "evaluate", &c->evaluate));
+    DP_TRY_ALL(app->comm, check_memory(c));
+    c->data.memory = c->job.memory;
+    c->data.scratch = place->scratch;
     c->train.revenue = c->evaluate.revenue;
     c->threads = run_threads((int)c->job.threads, app->comm);
     return DP_OK;

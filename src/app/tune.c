@@ -76,7 +76,7 @@ dp_status app_tune(App *app)
     Tuning t = {.app = app, .comm = app->comm};
     dp_status st = DP_OK;
     DP_GO(app_place(app, &t.place));
-    DP_GO(app_model_config(app, &t.c));
+    DP_GO(app_model_config(app, &t.place, &t.c));
     DP_GO(app_parent_refuse(&t.c, "dipper tune"));
     DP_GO(lake_open(&t.table, t.place.lake, t.c.data.table, t.comm));
     DP_GO_ALL(t.comm, device_open(&t.device, app_device_name(&t.c.job), comm_local_rank(t.comm), t.c.threads));

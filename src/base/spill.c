@@ -69,3 +69,44 @@ void dp_spill_rest(const dp_spill *spill, size_t at, size_t n)
     /* Written pages stay in the kernel's cache and reach the file; only this process's view of them ends. */
     madvise((char *)spill->data + from, to - from, MADV_DONTNEED);
 }
+
+dp_status dp_shelf_new_bytes(dp_shelf *shelf, void *pointer, size_t n, size_t size)
+{
+    dp_spill spill;
+    size_t bytes;
+    if (!shelf || !shelf->folder || n == 0)
+        return dp_new_bytes(pointer, n, size);
+    DP_TRY(dp_bytes_of(&bytes, n, size));
+    DP_TRY(dp_resize(&shelf->spill, shelf->n, shelf->n + 1));
+    DP_TRY(dp_spill_open(&spill, bytes, shelf->folder));
+    memcpy(pointer, &spill.data, sizeof spill.data);
+    shelf->spill[shelf->n++] = spill;
+    return DP_OK;
+}
+
+void dp_shelf_free(dp_shelf *shelf, void *pointer)
+{
+    void *array;
+    memcpy(&array, pointer, sizeof array);
+    for (size_t i = 0; array && shelf && i < shelf->n; i++)
+        if (shelf->spill[i].data == array) {
+            dp_spill_close(&shelf->spill[i]);
+            shelf->spill[i] = shelf->spill[--shelf->n];
+            array = NULL;
+            memcpy(pointer, &array, sizeof array);
+        }
+    dp_free(pointer);
+}
+
+void dp_shelf_rest(const dp_shelf *shelf)
+{
+    for (size_t i = 0; shelf && i < shelf->n; i++)
+        dp_spill_rest(&shelf->spill[i], 0, shelf->spill[i].bytes);
+}
+
+void dp_shelf_clear(dp_shelf *shelf)
+{
+    while (shelf->n > 0)
+        dp_spill_close(&shelf->spill[--shelf->n]);
+    dp_free(&shelf->spill);
+}

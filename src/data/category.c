@@ -6,8 +6,8 @@ void categories_free(Categories *categories)
     keymap_free(&categories->map);
     dp_buf_free(&categories->text);
     dp_free(&categories->text_at);
-    dp_free(&categories->code);
-    *categories = (Categories){0};
+    dp_shelf_free(categories->shelf, &categories->code);
+    *categories = (Categories){.shelf = categories->shelf};
 }
 
 dp_status categories_put(Categories *c, const char *text, size_t size, uint32_t *code)

@@ -37,6 +37,7 @@ typedef struct Candidate {
 } Candidate;
 
 typedef struct Chooser {
+    dp_shelf *shelf;              /* of what is a number a row */
     int n;                        /* category columns */
     int *feature;                 /* [n] */
     uint32_t **id;                /* [n][upto] hash of the row's category */
@@ -60,19 +61,19 @@ typedef struct Chooser {
 static void chooser_free(Chooser *c)
 {
     for (int i = 0; c->id && i < c->n; i++)
-        dp_free(&c->id[i]);
+        dp_shelf_free(c->shelf, &c->id[i]);
     dp_free(&c->id);
     for (int i = 0; c->taken && i < c->n; i++)
-        dp_free(&c->taken[i]);
+        dp_shelf_free(c->shelf, &c->taken[i]);
     dp_free(&c->taken);
-    dp_free(&c->all_taken);
+    dp_shelf_free(c->shelf, &c->all_taken);
     dp_free(&c->feature);
     dp_free(&c->categories);
     dp_free(&c->left);
-    dp_free(&c->row);
-    dp_free(&c->logit);
-    dp_free(&c->residual);
-    dp_free(&c->variance);
+    dp_shelf_free(c->shelf, &c->row);
+    dp_shelf_free(c->shelf, &c->logit);
+    dp_shelf_free(c->shelf, &c->residual);
+    dp_shelf_free(c->shelf, &c->variance);
     dp_free(&c->cell);
     dp_free(&c->mine);
     dp_free(&c->share);
@@ -87,23 +88,27 @@ static dp_status draw_rows(Chooser *c, const Data *data)
     int64_t candidates = (int64_t)c->n * (c->n - 1) / 2, most = WORK_MAX / (candidates > 0 ? candidates : 1);
     double share = fmin(1, (double)(most < ROWS_MAX ? most : ROWS_MAX) / (double)data->facts.rows[DATA_TRAIN]);
     c->drawn = share;
-    DP_TRY(dp_new(&c->row, (size_t)data->rows.n));
-    for (int64_t i = 0; i < data->rows.n; i++)
+    DP_TRY(dp_shelf_new(c->shelf, &c->row, (size_t)data->rows.n));
+    for (int64_t i = 0; i < data->rows.n; i++) {
+        dp_shelf_step(c->shelf, i);
         if (data->rows.part[i] == DATA_TRAIN &&
             (share >= 1 || dp_random_unit(data->seed, STREAM_CHOOSE, data->rows.row[i]) < share))
             c->row[c->rows++] = (uint32_t)i;
+    }
     c->upto = c->rows;
     share = fmin(1, VALID_MAX / fmax(1, (double)data->facts.rows[DATA_VALID]));
-    for (int64_t i = 0; i < data->rows.n; i++)
+    for (int64_t i = 0; i < data->rows.n; i++) {
+        dp_shelf_step(c->shelf, i);
         if (data->rows.part[i] == DATA_VALID &&
             (share >= 1 || dp_random_unit(data->seed, STREAM_CHOOSE, data->rows.row[i]) < share))
             c->row[c->upto++] = (uint32_t)i;
-    DP_TRY(dp_new(&c->logit, (size_t)c->upto));
-    DP_TRY(dp_new(&c->residual, (size_t)c->upto));
-    DP_TRY(dp_new(&c->variance, (size_t)c->upto));
-    DP_TRY(dp_new(&c->all_taken, (size_t)c->rows));
+    }
+    DP_TRY(dp_shelf_new(c->shelf, &c->logit, (size_t)c->upto));
+    DP_TRY(dp_shelf_new(c->shelf, &c->residual, (size_t)c->upto));
+    DP_TRY(dp_shelf_new(c->shelf, &c->variance, (size_t)c->upto));
+    DP_TRY(dp_shelf_new(c->shelf, &c->all_taken, (size_t)c->rows));
     for (int i = 0; i < c->n; i++)
-        DP_TRY(dp_new(&c->taken[i], (size_t)c->rows));
+        DP_TRY(dp_shelf_new(c->shelf, &c->taken[i], (size_t)c->rows));
     DP_TRY(dp_new(&c->cell, (size_t)1 << CELL_BITS));
     return DP_OK;
 }
@@ -115,9 +120,11 @@ static dp_status read_ids(Chooser *c, Data *data, const Comm *comm)
     dp_status st = DP_OK;
     for (int i = 0; i < c->n; i++) {
         DP_GO(data_categories(&categories, data, data->features[c->feature[i]].column, comm));
-        DP_GO_ALL(comm, dp_new(&c->id[i], (size_t)c->upto));
-        for (int64_t r = 0; r < c->upto; r++)
+        DP_GO_ALL(comm, dp_shelf_new(c->shelf, &c->id[i], (size_t)c->upto));
+        for (int64_t r = 0; r < c->upto; r++) {
+            dp_shelf_step(c->shelf, r);
             c->id[i][r] = (uint32_t)(categories.map.keys[categories.code[c->row[r]]] >> 32);
+        }
         categories_free(&categories);
     }
 done:
@@ -131,6 +138,7 @@ done:
 static void follow(Chooser *c)
 {
     for (int64_t r = 0; r < c->upto; r++) {
+        dp_shelf_step(c->shelf, r);
         double p = tree_sigmoid((double)c->logit[r] * (1.0 / UNIT));
         int32_t q = (int32_t)(p * UNIT + 0.5);
         q = q < UNIT / 1024 ? UNIT / 1024 : q > UNIT - UNIT / 1024 ? UNIT - UNIT / 1024 : q;
@@ -175,6 +183,7 @@ static void fill_cells(Chooser *c, const Candidate *candidate, int bits)
     ids_of(id, c, candidate);
     memset(c->cell, 0, sizeof *c->cell << bits);
     for (int64_t r = 0; r < c->rows; r++) {
+        dp_shelf_step(c->shelf, r);
         Cell *cell = &c->cell[slot_of(id, r, candidate->parts, bits)];
         int64_t v = c->variance[r], own = 0;
         for (int p = 0; p < candidate->parts; p++)
@@ -207,8 +216,10 @@ static void take_steps(Chooser *c, const Candidate *candidate, int bits)
 {
     const uint32_t *id[DATA_PARTS];
     ids_of(id, c, candidate);
-    for (int64_t r = 0; r < c->upto; r++)
+    for (int64_t r = 0; r < c->upto; r++) {
+        dp_shelf_step(c->shelf, r);
         c->logit[r] += (int32_t)c->cell[slot_of(id, r, candidate->parts, bits)].residual;
+    }
     follow(c);
 }
 
@@ -220,6 +231,7 @@ static bool steps_hold(const Chooser *c, const Candidate *candidate, int bits, c
     int64_t sums[3] = {0, 0, c->upto - c->rows};
     ids_of(id, c, candidate);
     for (int64_t r = c->rows; r < c->upto; r++) {
+        dp_shelf_step(c->shelf, r);
         double step = (double)c->cell[slot_of(id, r, candidate->parts, bits)].residual * (1.0 / UNIT);
         double residual = (double)c->residual[r] * (1.0 / UNIT), variance = (double)c->variance[r] * (1.0 / UNIT);
         sums[0] += (int64_t)(step * (residual - 0.5 * step * variance) * UNIT);
@@ -235,6 +247,7 @@ static void note_taken(Chooser *c, const Candidate *single)
     const uint32_t *id[DATA_PARTS];
     ids_of(id, c, single);
     for (int64_t r = 0; r < c->rows; r++) {
+        dp_shelf_step(c->shelf, r);
         double v = (double)c->cell[slot_of(id, r, 1, SINGLE_BITS)].variance * (1.0 / UNIT);
         double left = RIDGE / (v + RIDGE), q = left;
         for (int k = 1; k < 2 * ROUNDS; k++)
@@ -259,12 +272,16 @@ static int finest(const Chooser *c, int k)
 static void fit_singles(Chooser *c, const Comm *comm)
 {
     int64_t counts[2] = {c->rows, 0};
-    for (int64_t r = 0; r < c->rows; r++)
+    for (int64_t r = 0; r < c->rows; r++) {
+        dp_shelf_step(c->shelf, r);
         counts[1] += c->label[c->row[r]];
+    }
     comm_sum_i64(comm, counts, 2);
     double odds = ((double)counts[1] + 0.5) / ((double)(counts[0] - counts[1]) + 0.5);
-    for (int64_t r = 0; r < c->upto; r++)
+    for (int64_t r = 0; r < c->upto; r++) {
+        dp_shelf_step(c->shelf, r);
         c->logit[r] = (int32_t)(tree_log(odds) * UNIT);
+    }
     follow(c);
     for (int round = 0; round < ROUNDS; round++)
         for (int k = 0; k < c->n; k++) {
@@ -274,8 +291,10 @@ static void fit_singles(Chooser *c, const Comm *comm)
             note_taken(c, &single);
         }
     for (int i = 0; i < c->n; i++)
-        for (int64_t r = 0; r < c->rows; r++)
+        for (int64_t r = 0; r < c->rows; r++) {
+            dp_shelf_step(c->shelf, r);
             c->all_taken[r] += c->taken[i][r];
+        }
 }
 
 /* ---- candidates ---- */
@@ -445,7 +464,7 @@ done:
 
 dp_status data_choose(Data *data, const Comm *comm)
 {
-    Chooser c = {.label = data->rows.label};
+    Chooser c = {.shelf = &data->shelf, .label = data->rows.label};
     dp_status st = DP_OK;
     for (int j = 0; j < data->n_features; j++)
         c.n += data->features[j].encode == DATA_TARGET;

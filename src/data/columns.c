@@ -56,6 +56,7 @@ dp_status visit_next(Visit *visit, const Data *data)
         visit->at += visit->n;
         visit->n = 0;
         visit->pick = NULL;
+        dp_shelf_rest(&data->shelf);
         DP_TRY(lake_next(visit->scan, &visit->block));
         const LakeBlock *block = visit->block;
         int64_t left = data->rows.n - visit->at;
@@ -223,9 +224,9 @@ dp_status data_categories(Categories *categories, Data *data, int column, const 
     Visit visit = {0};
     Remap remap = {0};
     dp_status st = DP_OK;
-    *categories = (Categories){0};
+    *categories = (Categories){.shelf = &data->shelf};
     DP_GO(visit_open(&visit, data, &column, 1, comm));
-    st = dp_new(&categories->code, (size_t)data->rows.n);
+    st = dp_shelf_new(&data->shelf, &categories->code, (size_t)data->rows.n);
     if (st == DP_OK)
         st = take_categories(categories, &remap, &visit, data);
     DP_GO_ALL(comm, st);
@@ -242,15 +243,18 @@ done:
 static void draw_order(int64_t *times, const Data *data, int draw)
 {
     uint64_t stream = STREAM_ORDER + ((uint64_t)draw << 16);
-    for (int64_t i = 0; i < data->rows.n; i++)
+    for (int64_t i = 0; i < data->rows.n; i++) {
+        dp_shelf_step(&data->shelf, i);
         times[i] = (int64_t)(dp_random_u64(data->seed, stream, data->rows.row[i]) >> 31);
+    }
 }
 
 /* Local. Packs what belongs to train rows to the front. */
 static int64_t train_rows(uint32_t *rows, int64_t *times, int64_t *known, const Data *data)
 {
     int64_t n = 0;
-    for (int64_t i = 0; i < data->rows.n; i++)
+    for (int64_t i = 0; i < data->rows.n; i++) {
+        dp_shelf_step(&data->shelf, i);
         if (data->rows.part[i] == DATA_TRAIN) {
             rows[n] = (uint32_t)i;
             times[n] = times[i];
@@ -258,6 +262,7 @@ static int64_t train_rows(uint32_t *rows, int64_t *times, int64_t *known, const 
                 known[n] = known[i];
             n++;
         }
+    }
     return n;
 }
 
@@ -273,9 +278,11 @@ static dp_status build_timeline(Timeline *timeline, int draw, Data *data, const 
     int64_t *times = NULL, *known = NULL;
     uint32_t *rows = NULL;
     bool by_time = data_by_time(data), knows = by_time && data->known >= 0;
+    dp_shelf *shelf = &data->shelf;
     dp_status st = DP_OK;
-    if ((st = dp_new(&times, n)) == DP_OK && (st = dp_new(&rows, n)) == DP_OK && knows)
-        st = dp_new(&known, n + 1); /* not NULL without rows: all ranks go the same way */
+    timeline->shelf = shelf;
+    if ((st = dp_shelf_new(shelf, &times, n)) == DP_OK && (st = dp_shelf_new(shelf, &rows, n)) == DP_OK && knows)
+        st = dp_shelf_new(shelf, &known, n + 1); /* not NULL without rows: all ranks go the same way */
     DP_GO_ALL(comm, st);
     if (by_time)
         DP_GO(data_times(times, data, data->time, comm));
@@ -285,9 +292,9 @@ static dp_status build_timeline(Timeline *timeline, int draw, Data *data, const 
         DP_GO(data_times(known, data, data->known, comm));
     DP_GO(timeline_build(timeline, rows, times, known, train_rows(rows, times, known, data), comm));
 done:
-    dp_free(&times);
-    dp_free(&known);
-    dp_free(&rows);
+    dp_shelf_free(shelf, &times);
+    dp_shelf_free(shelf, &known);
+    dp_shelf_free(shelf, &rows);
     return st;
 }
 
@@ -306,7 +313,7 @@ static dp_status category_feature(Data *data, int j, float *values, const Comm *
     DataFeature *feature = &data->features[j];
     Categories categories = {0};
     TargetTable table = {0};
-    TargetRows rows = {.n = data->rows.n, .part = data->rows.part, .label = data->rows.label};
+    TargetRows rows = {.shelf = &data->shelf, .n = data->rows.n, .part = data->rows.part, .label = data->rows.label};
     TargetRule rule = {.prior_weight = data->encode.prior_weight};
     dp_status st = DP_OK;
     if (!data->timeline)

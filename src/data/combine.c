@@ -69,6 +69,7 @@ static dp_status append_part(uint64_t *key, const Categories *categories, const 
         place[c] = inputs_find(in, categories->text.data + categories->text_at[c],
                                (size_t)(categories->text_at[c + 1] - categories->text_at[c]));
     for (int64_t i = 0; i < rows; i++) {
+        dp_shelf_step(categories->shelf, i);
         int64_t at = place[categories->code[i]];
         key[i] = at < 0 || key[i] == UNSEEN_KEY ? UNSEEN_KEY : (key[i] - 1) * ((uint64_t)in->n + 1) + (uint64_t)at + 1;
     }
@@ -79,9 +80,11 @@ static dp_status append_part(uint64_t *key, const Categories *categories, const 
 /* Local. */
 static dp_status number_keys(Categories *combined, const uint64_t *key, int64_t rows)
 {
-    DP_TRY(dp_new(&combined->code, (size_t)rows));
-    for (int64_t i = 0; i < rows; i++)
+    DP_TRY(dp_shelf_new(combined->shelf, &combined->code, (size_t)rows));
+    for (int64_t i = 0; i < rows; i++) {
+        dp_shelf_step(combined->shelf, i);
         DP_TRY(categories_put(combined, (const char *)&key[i], sizeof key[i], &combined->code[i]));
+    }
     keymap_settle(&combined->map);
     return DP_OK;
 }
@@ -92,10 +95,12 @@ dp_status data_combine(Categories *combined, Data *data, const DataFeature *feat
     uint64_t *key = NULL;
     int64_t rows = data->rows.n;
     dp_status st = DP_OK;
-    *combined = (Categories){0};
-    DP_GO_ALL(comm, dp_new(&key, (size_t)rows));
-    for (int64_t i = 0; i < rows; i++)
+    *combined = (Categories){.shelf = &data->shelf};
+    DP_GO_ALL(comm, dp_shelf_new(&data->shelf, &key, (size_t)rows));
+    for (int64_t i = 0; i < rows; i++) {
+        dp_shelf_step(&data->shelf, i);
         key[i] = 1;
+    }
     for (int p = 0; p < feature->parts; p++) {
         int j = feature->part[p];
         st = data->features[j].read ? DP_OK
@@ -111,7 +116,7 @@ dp_status data_combine(Categories *combined, Data *data, const DataFeature *feat
     DP_GO_ALL(comm, number_keys(combined, key, rows));
 done:
     categories_free(&one);
-    dp_free(&key);
+    dp_shelf_free(&data->shelf, &key);
     if (st != DP_OK)
         categories_free(combined);
     return st;

@@ -9,7 +9,10 @@
 #include "comm/exact.h"
 #include "data_priv.h"
 
-enum { SPAN = 128 };
+enum { SPAN = 128, BLOCK = 65536 };
+/* Bytes that the room takes of a row at its height, of which most is the leak check's; of a row of a slice while its
+ * tuple is looked for on other ranks. */
+enum { ROW_BYTES = 96, SLICED_BYTES = 128, LIMIT_PARTS = 4 };
 static const char *const part_names[] = {"train", "valid", "test"};
 
 /* ---- columns ---- */
@@ -154,12 +157,29 @@ static int ask(Opening *opening, int column)
     return opening->n_columns++;
 }
 
+/* Local. In files: room for all, once. */
+static dp_status make_rows(DataRows *rows, int64_t n, bool time, bool tuples)
+{
+    size_t room = (size_t)n;
+    DP_TRY(dp_shelf_new(rows->shelf, &rows->number, room));
+    DP_TRY(dp_shelf_new(rows->shelf, &rows->row, room));
+    DP_TRY(dp_shelf_new(rows->shelf, &rows->label, room));
+    DP_TRY(dp_shelf_new(rows->shelf, &rows->part, room));
+    if (time)
+        DP_TRY(dp_shelf_new(rows->shelf, &rows->time, room));
+    if (tuples)
+        DP_TRY(dp_shelf_new(rows->shelf, &rows->tuple, room));
+    rows->room = n;
+    return DP_OK;
+}
+
+/* Local. In memory. */
 static dp_status grow_rows(DataRows *rows, int64_t n, bool time, bool tuples)
 {
     int64_t room = rows->room ? rows->room : 1 << 16;
     while (room < n)
         room += room / 2;
-    if (room == rows->room)
+    if (n <= rows->room)
         return DP_OK;
     size_t from = (size_t)rows->room, to = (size_t)room;
     DP_TRY(dp_resize(&rows->number, from, to));
@@ -218,8 +238,7 @@ static dp_status read_tuples(Data *data, Opening *opening, const LakeBlock *bloc
     return DP_OK;
 }
 
-/* Has a row a label? */
-static bool is_labelled(const LakeValues *label, int32_t i)
+static bool has_label(const LakeValues *label, int32_t i)
 {
     if (label->type == LAKE_NUMBER)
         return label->number[i] == label->number[i];
@@ -228,18 +247,27 @@ static bool is_labelled(const LakeValues *label, int32_t i)
     return label->label[i] >= 0;
 }
 
+/* Local. The rows of a block whose label is there and known when: kept [rows], their places. Returns how many. */
+static int64_t labelled_rows(int32_t *kept, const Opening *opening, const LakeBlock *block)
+{
+    const LakeValues *label = &block->column[opening->label];
+    const int64_t *known = opening->known >= 0 ? block->column[opening->known].time : NULL;
+    int64_t n = 0;
+    for (int32_t i = 0; i < block->rows; i++) {
+        kept[n] = i;
+        n += has_label(label, i) && (!known || known[i] != DP_TIME_MISSING);
+    }
+    return n;
+}
+
 /* Local. The labelled rows of one block. */
 static dp_status read_block(Data *data, Opening *opening, const LakeBlock *block, int32_t *kept, int64_t *unlabelled)
 {
     DataRows *rows = &data->rows;
     const LakeValues *label = &block->column[opening->label];
-    const int64_t *known = opening->known >= 0 ? block->column[opening->known].time : NULL;
-    int64_t n = 0;
-    DP_TRY(grow_rows(rows, rows->n + block->rows, opening->time >= 0, opening->tuples));
-    for (int32_t i = 0; i < block->rows; i++) {
-        kept[n] = i;
-        n += is_labelled(label, i) && (!known || known[i] != DP_TIME_MISSING);
-    }
+    int64_t n = labelled_rows(kept, opening, block);
+    DP_TRY(grow_rows(rows, rows->n + n, opening->time >= 0, opening->tuples));
+    dp_shelf_rest(rows->shelf);
     *unlabelled += block->rows - n;
     for (int64_t i = 0; i < n; i++) {
         int64_t to = rows->n + i;
@@ -263,7 +291,6 @@ static dp_status read_block(Data *data, Opening *opening, const LakeBlock *block
 
 static dp_status read_blocks(Data *data, Opening *opening, LakeScan *scan, int64_t *unlabelled)
 {
-    enum { BLOCK = 65536 };
     int32_t *kept = NULL;
     dp_status st = DP_OK;
     const LakeBlock *block = NULL;
@@ -285,6 +312,46 @@ done:
         word_cache_free(&opening->cache[a]);
     dp_free(&opening->cache);
     return st;
+}
+
+/* Collective. How many rows of this rank have a label. */
+static dp_status count_labelled(int64_t *n, Data *data, const Comm *comm)
+{
+    Opening opening = {0};
+    LakeScan *scan = NULL;
+    int32_t *kept = NULL;
+    dp_status st = DP_OK;
+    *n = 0;
+    opening.label = ask(&opening, data->label);
+    opening.known = ask(&opening, data->known);
+    DP_GO_ALL(comm, dp_new(&kept, BLOCK));
+    DP_GO(data_scan(&scan, data, opening.columns, opening.n_columns, comm));
+    for (const LakeBlock *block = NULL; st == DP_OK && (st = lake_next(scan, &block)) == DP_OK && block;)
+        *n += labelled_rows(kept, &opening, block);
+    DP_GO_ALL(comm, st);
+done:
+    lake_scan_close(&scan);
+    dp_free(&kept);
+    return st;
+}
+
+/* Collective. Do the rows of every rank stand in memory, or in files? Where that is not plain from the table's size
+ * the labels are counted first: files are made once, at their size. */
+static dp_status choose_shelf(Data *data, const DataOptions *options, const Comm *comm)
+{
+    int64_t most = lake_facts(data->table).rows / comm_size(comm) + 1, room = options->memory / LIMIT_PARTS, n;
+    data->rows.shelf = &data->shelf;
+    data->rows.slices = 1;
+    if (options->memory == 0 || most <= room / ROW_BYTES)
+        return DP_OK;
+    DP_TRY(count_labelled(&n, data, comm));
+    most = n;
+    comm_max_i64(comm, &most, 1);
+    if (most <= room / ROW_BYTES)
+        return DP_OK;
+    data->shelf.folder = options->scratch;
+    data->rows.slices = (int)(most / (room / SLICED_BYTES + 1)) + 1;
+    return comm_agree(comm, make_rows(&data->rows, n, data->time >= 0, data->n_apart > 0));
 }
 
 static dp_status read_rows(Data *data, int part_column, int64_t *unlabelled, const Comm *comm)
@@ -322,6 +389,7 @@ static void count_parts(Data *data, int64_t unlabelled, const Comm *comm)
     }
     sums[6] = unlabelled;
     for (int64_t i = 0; i < data->rows.n; i++) {
+        dp_shelf_step(&data->shelf, i);
         int p = data->rows.part[i];
         if (p == DATA_NONE) {
             sums[6]++;
@@ -350,11 +418,13 @@ static void count_parts(Data *data, int64_t unlabelled, const Comm *comm)
 static void span_of_rows(char span[SPAN], const DataRows *rows, const Comm *comm)
 {
     int64_t first = INT64_MAX, last = DP_TIME_MISSING, n = rows->n;
-    for (int64_t i = 0; rows->time && i < rows->n; i++)
+    for (int64_t i = 0; rows->time && i < rows->n; i++) {
+        dp_shelf_step(rows->shelf, i);
         if (rows->time[i] != DP_TIME_MISSING) {
             first = rows->time[i] < first ? rows->time[i] : first;
             last = rows->time[i] > last ? rows->time[i] : last;
         }
+    }
     comm_min_i64(comm, &first, 1);
     comm_max_i64(comm, &last, 1);
     comm_sum_i64(comm, &n, 1);
@@ -395,17 +465,19 @@ static dp_status check_parts(const Data *data, const SplitOptions *split, char w
 static dp_status keep_parts(DataRows *rows)
 {
     int64_t n = 0;
-    for (int64_t i = 0; i < rows->n; i++)
+    for (int64_t i = 0; i < rows->n; i++) {
+        dp_shelf_step(rows->shelf, i);
         if (rows->part[i] != DATA_NONE) {
             rows->number[n] = rows->number[i];
             rows->row[n] = rows->row[i];
             rows->label[n] = rows->label[i];
             rows->part[n++] = rows->part[i];
         }
-    dp_free(&rows->time);
-    dp_free(&rows->tuple);
+    }
+    dp_shelf_free(rows->shelf, &rows->time);
+    dp_shelf_free(rows->shelf, &rows->tuple);
     size_t room = (size_t)rows->room, kept = (size_t)(n > 0 ? n : 1);
-    if (rows->room > 0) {
+    if (rows->room > 0 && !rows->shelf->folder) {
         DP_TRY(dp_resize(&rows->number, room, kept));
         DP_TRY(dp_resize(&rows->row, room, kept));
         DP_TRY(dp_resize(&rows->label, room, kept));
@@ -423,13 +495,16 @@ static dp_status read_numbers(double **to, Data *data, const char *key, const ch
                               const Comm *comm)
 {
     dp_status st = DP_OK;
-    DP_TRY_ALL(comm, dp_new(to, (size_t)data->rows.n + 1)); /* not NULL on a rank without rows */
+    /* not NULL on a rank without rows */
+    DP_TRY_ALL(comm, dp_shelf_new(&data->shelf, to, (size_t)data->rows.n + 1));
     DP_TRY(data_number(data, column, *to, comm));
-    for (int64_t i = 0; i < data->rows.n && st == DP_OK; i++)
+    for (int64_t i = 0; i < data->rows.n && st == DP_OK; i++) {
+        dp_shelf_step(&data->shelf, i);
         if (!(isfinite((*to)[i]) && (*to)[i] >= least))
             st = dp_fail(DP_ERR_DATA, "data-15", "%s: '%s' is %g in row %lld of %s; it must be a finite number%s", key,
                          column, (*to)[i], (long long)data->rows.number[i], data->table_name,
                          least < 0 ? "" : ", 0 or more");
+    }
     return comm_agree(comm, st);
 }
 
@@ -439,12 +514,15 @@ static void split_at_mean(Data *data, const Comm *comm)
     ExactSum sum = {{0}, 0, 0};
     DataRows *rows = &data->rows;
     int64_t count[3] = {0};
-    for (int64_t i = 0; i < rows->n; i++)
+    for (int64_t i = 0; i < rows->n; i++) {
+        dp_shelf_step(rows->shelf, i);
         if (rows->part[i] == DATA_TRAIN)
             exact_add(&sum, rows->target[i]);
+    }
     comm_sum_exact(comm, &sum, 1);
     double mean = exact_value(&sum) / (double)data->facts.rows[DATA_TRAIN];
     for (int64_t i = 0; i < rows->n; i++) {
+        dp_shelf_step(rows->shelf, i);
         rows->label[i] = rows->target[i] > mean;
         count[rows->part[i]] += rows->label[i];
     }
@@ -464,10 +542,12 @@ static dp_status read_targets(Data *data, const Comm *comm)
     return DP_OK;
 }
 
-static dp_status open_rows(Data *data, const SplitOptions *split, int part_column, const Comm *comm)
+static dp_status open_rows(Data *data, const DataOptions *options, const SplitOptions *split, int part_column,
+                           const Comm *comm)
 {
     char windows[3][80], span[SPAN];
     int64_t unlabelled = 0;
+    DP_TRY(choose_shelf(data, options, comm));
     DP_TRY(read_rows(data, part_column, &unlabelled, comm));
     DP_TRY(split_into_parts(&data->rows, split, windows, comm));
     count_parts(data, unlabelled, comm);
@@ -492,7 +572,7 @@ dp_status data_open(Data **data, LakeTable *table, const DataOptions *data_optio
                     .seed = seed,
                     .encode = *encode};
     DP_GO_ALL(comm, check_options(*data, data_options, split, &part_column));
-    DP_GO(open_rows(*data, split, part_column, comm));
+    DP_GO(open_rows(*data, data_options, split, part_column, comm));
 done:
     if (st != DP_OK)
         data_close(data);
@@ -509,14 +589,15 @@ void data_close(Data **data)
         dp_free(&d->timeline);
         dp_free(&d->features);
         dp_free(&d->apart);
-        dp_free(&d->rows.number);
-        dp_free(&d->rows.row);
-        dp_free(&d->rows.time);
-        dp_free(&d->rows.label);
-        dp_free(&d->rows.target);
-        dp_free(&d->rows.weight);
-        dp_free(&d->rows.part);
-        dp_free(&d->rows.tuple);
+        dp_shelf_free(&d->shelf, &d->rows.number);
+        dp_shelf_free(&d->shelf, &d->rows.row);
+        dp_shelf_free(&d->shelf, &d->rows.time);
+        dp_shelf_free(&d->shelf, &d->rows.label);
+        dp_shelf_free(&d->shelf, &d->rows.target);
+        dp_shelf_free(&d->shelf, &d->rows.weight);
+        dp_shelf_free(&d->shelf, &d->rows.part);
+        dp_shelf_free(&d->shelf, &d->rows.tuple);
+        dp_shelf_clear(&d->shelf);
     }
     dp_free(data);
 }
@@ -529,6 +610,11 @@ DataFacts data_facts(const Data *data)
 int64_t data_rows_n(const Data *data)
 {
     return data->rows.n;
+}
+
+dp_shelf *data_shelf(const Data *data)
+{
+    return data->rows.shelf;
 }
 
 const uint8_t *data_part(const Data *data)

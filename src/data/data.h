@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/hash.h"
+#include "base/spill.h"
 #include "base/status.h"
 #include "comm/comm.h"
 #include "config/config.h"
@@ -30,6 +31,10 @@ typedef struct DataOptions {
     const char *weight; /* column; NULL */
     CfgList columns;
     int64_t as_of; /* DP_TIME_MISSING: all that is recorded */
+    /* Not from the config: what a rank may hold, 0: no limit. Where the rows would take more than a quarter of it, all
+     * that is a number a row lies in files of the scratch folder; what is learned stays the same. */
+    int64_t memory;
+    const char *scratch;
 } DataOptions;
 /* Section "split". Months and days are whole ones (UTC), counted back from the day of the latest labelled row: test is
  * the newest part. All parts are said in one way: months and days, dates, shares (by hash of the row's identity, or of
@@ -125,6 +130,9 @@ DataFacts data_facts(const Data *data);
 
 /* Local. This rank's rows that are in a part, in table order. Arrays belong to the data. */
 int64_t data_rows_n(const Data *data);
+/* Local. Where arrays of a number a row lie, these and what is made beside them: loops over all rows let go of them
+ * (dp_shelf_step). Belongs to the data. */
+dp_shelf *data_shelf(const Data *data);
 const uint8_t *data_part(const Data *data); /* DataPart */
 DataKind data_kind(const Data *data);
 const char *data_label_unit(const Data *data); /* NULL: none */
@@ -165,8 +173,8 @@ dp_status data_feature(Data *data, int j, float *values, const Comm *comm);
 dp_status data_inputs(DataInputs *inputs, const Data *data);
 
 /* Collective. A column of this rank's rows as text codes for slices (*names: zero-terminated texts one after the other,
- * sorted, the same on every rank, "" = missing; *code [rows], free with dp_free), or as doubles (revenue; missing =
- * NaN). "hs2" means the first two digits of a code column "hs6". Fails CONFIG where there is no such column. */
+ * sorted, the same on every rank, "" = missing; *code [rows], free with dp_shelf_free), or as doubles (revenue; missing
+ * = NaN). "hs2" means the first two digits of a code column "hs6". Fails CONFIG where there is no such column. */
 dp_status data_slice(Data *data, const char *column, uint32_t **code, dp_buf *names, uint32_t *n, const Comm *comm);
 dp_status data_number(Data *data, const char *column, double *values, const Comm *comm);
 /* Local. Can the column be one? Fails as they do: to be asked before anything is learned. */

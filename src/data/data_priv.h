@@ -58,6 +58,12 @@ static inline int owner_of_hash(uint64_t hash, int ranks)
     return (int)((__extension__(unsigned __int128) hash) * (unsigned)ranks >> 64);
 }
 
+/* Which of `slices` a hash belongs to: by other bits than its owner, so that each slice has something of every rank. */
+static inline int slice_of_hash(uint64_t hash, int slices)
+{
+    return (int)((hash & UINT32_MAX) * (unsigned)slices >> 32);
+}
+
 /* ---- deal.c: items to ranks and answers back ---- */
 
 /* A rank's items sorted by the rank they go to, and how an answer finds its item. */
@@ -68,14 +74,15 @@ typedef struct Deal {
     int64_t *to_n;    /* [ranks] items sent to each */
     int64_t *from_n;  /* [ranks] items that came from each */
     int64_t n, n_got; /* sent, came */
+    dp_shelf *shelf;  /* of what comes; where that is in files, items travel in pieces. NULL: memory */
 } Deal;
 
-/* Collective. Item i goes to rank to[i]. */
+/* Collective. Item i goes to rank to[i]. deal->shelf is set; the rest is {0}. */
 dp_status deal_build(Deal *deal, const int32_t *to, int64_t n, const Comm *comm);
 /* Collective. The same, for items that are in the order of their ranks already: to_n [ranks] of them to each. */
 dp_status deal_build_sorted(Deal *deal, const int64_t *to_n, const Comm *comm);
 void deal_free(Deal *deal);
-/* Collective. items [n][size] to their ranks: *got (free with dp_free) [n_got][size], by sender. */
+/* Collective. items [n][size] to their ranks: *got (free with dp_shelf_free) [n_got][size], by sender. */
 dp_status deal_send(Deal *deal, const void *items, size_t size, void *got, const Comm *comm);
 /* Collective. answers [n_got][size], in the order of what came, back to the senders: items [n][size]. */
 dp_status deal_answer(Deal *deal, const void *answers, size_t size, void *items, const Comm *comm);
@@ -92,6 +99,8 @@ typedef struct DataRows {
     double *target, *weight; /* of the kept rows; NULL: none */
     uint8_t *part;
     dp_key128 *tuple; /* of the apart columns; NULL: none */
+    dp_shelf *shelf;  /* where these arrays lie */
+    int slices;       /* hashes are looked at so many parts at a time, the same on every rank: slice_of_hash */
 } DataRows;
 
 /* Local. Do the options of section split make sense together and for the table? */
@@ -143,7 +152,8 @@ typedef struct Categories {
     dp_buf text;      /* texts one after the other */
     int64_t *text_at; /* [map.n + 1], room + 1 allocated */
     uint32_t text_room;
-    uint32_t *code; /* [rows] */
+    uint32_t *code;  /* [rows] */
+    dp_shelf *shelf; /* of the code; NULL: memory */
 } Categories;
 
 /* The lowest bit is free: it carries a label on the way. */
@@ -174,10 +184,11 @@ typedef struct Timeline {
                             what other ranks hold of that time */
     int64_t tail_given;  /* labels at the end that have the very time at which the next stretch begins */
     int64_t *start;      /* [ranks] when each stretch begins; [0] INT64_MIN */
+    dp_shelf *shelf;     /* of the arrays of a number a row */
 } Timeline;
 
-/* Collective. rows [n]: this rank's train rows (index into its rows), times [n] of them, known [n] when their label
- * became known, or NULL: with the row. */
+/* Collective. timeline->shelf is set, the rest is {0}. rows [n]: this rank's train rows (index into its rows), times
+ * [n] of them, known [n] when their label became known, or NULL: with the row. */
 dp_status timeline_build(Timeline *timeline, const uint32_t *rows, const int64_t *times, const int64_t *known,
                          int64_t n, const Comm *comm);
 void timeline_free(Timeline *timeline);
@@ -198,6 +209,7 @@ typedef struct TargetTable {
 void target_table_free(TargetTable *table);
 
 typedef struct TargetRows {
+    dp_shelf *shelf; /* of all that is a number a row */
     int64_t n;
     const uint8_t *part;
     const int8_t *label;
@@ -252,7 +264,8 @@ struct Data {
     const char *weight;         /* column; NULL */
     int label, time, id, known; /* columns, -1: none; known: when the label became known */
     int *apart, n_apart;
-    DataRows rows; /* time and tuple are gone once the parts are decided */
+    dp_shelf shelf; /* rows.shelf is this one */
+    DataRows rows;  /* time and tuple are gone once the parts are decided */
     DataFacts facts;
     DataFeature *features;
     int n_features, n_columns;

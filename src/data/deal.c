@@ -5,10 +5,10 @@
 
 void deal_free(Deal *deal)
 {
-    dp_free(&deal->order);
+    dp_shelf_free(deal->shelf, &deal->order);
     dp_free(&deal->bytes);
     dp_free(&deal->to_n);
-    *deal = (Deal){0};
+    *deal = (Deal){.shelf = deal->shelf};
 }
 
 /* Collective. Tells every rank how many items it will get. */
@@ -36,7 +36,7 @@ done:
 
 static dp_status counts_new(Deal *deal, int ranks)
 {
-    *deal = (Deal){0};
+    *deal = (Deal){.shelf = deal->shelf};
     DP_TRY(dp_new(&deal->to_n, 2 * (size_t)ranks));
     deal->from_n = deal->to_n + ranks;
     return DP_OK;
@@ -58,7 +58,7 @@ dp_status deal_build(Deal *deal, const int32_t *to, int64_t n, const Comm *comm)
     int ranks = comm_size(comm);
     dp_status st = counts_new(deal, ranks);
     deal->scattered = ranks > 1;
-    if (st == DP_OK && ranks > 1 && (st = dp_new(&deal->order, (size_t)n)) == DP_OK) {
+    if (st == DP_OK && ranks > 1 && (st = dp_shelf_new(deal->shelf, &deal->order, (size_t)n)) == DP_OK) {
         int64_t *next = deal->from_n; /* free until the counts are told */
         for (int64_t i = 0; i < n; i++)
             deal->to_n[to[i]]++;
@@ -79,11 +79,91 @@ static void set_bytes(Deal *deal, const int64_t *counts, size_t size, int ranks)
         deal->bytes[r] = (size_t)counts[r] * size;
 }
 
+/* ---- in pieces, where the items lie in files ---- */
+
+/* One side of a deal: n[r] items of rank r, one rank's after the other's, where `order` says (NULL: there). */
+typedef struct Side {
+    char *items;
+    const int64_t *n;
+    const uint32_t *order;
+} Side;
+
+static int64_t left_of(const Side *side, int rank, int64_t done)
+{
+    int64_t left = side->n[rank] - done;
+    return left < 0 ? 0 : left < DP_SHELF_ROWS ? left : DP_SHELF_ROWS;
+}
+
+/* Local. Items done .. of every rank between the side and a piece that holds one rank's after the other's. */
+static void copy_piece(const Side *side, char *piece, bool into, int64_t done, size_t size, int ranks)
+{
+    for (int64_t r = 0, first = 0; r < ranks; first += side->n[r], r++)
+        for (int64_t i = first + done, end = i + left_of(side, (int)r, done); i < end; i++, piece += size) {
+            char *item = side->items + (side->order ? side->order[i] : (size_t)i) * size;
+            memcpy(into ? piece : item, into ? item : piece, size);
+        }
+}
+
+/* Collective. All items from one side to the other. */
+static dp_status move_in_pieces(Deal *deal, const Side *from, const Side *to, size_t size, const Comm *comm)
+{
+    int ranks = comm_size(comm);
+    int64_t most = 0;
+    char *piece = NULL, *got = NULL;
+    dp_status st = DP_OK;
+    for (int r = 0; r < ranks; r++)
+        most = from->n[r] > most ? from->n[r] : most;
+    comm_max_i64(comm, &most, 1);
+    DP_GO_ALL(comm, dp_new_bytes(&piece, (size_t)ranks * DP_SHELF_ROWS, size));
+    for (int64_t done = 0; done < most; done += DP_SHELF_ROWS) {
+        for (int r = 0; r < ranks; r++)
+            deal->bytes[r] = (size_t)left_of(from, r, done) * size;
+        copy_piece(from, piece, true, done, size, ranks);
+        DP_GO(comm_exchange(comm, piece, deal->bytes, &got, deal->bytes + ranks));
+        copy_piece(to, got, false, done, size, ranks);
+        dp_free(&got);
+        dp_shelf_rest(deal->shelf);
+    }
+done:
+    dp_free(&piece);
+    dp_free(&got);
+    return st;
+}
+
+static bool in_files(const Deal *deal)
+{
+    return deal->shelf && deal->shelf->folder;
+}
+
+/* ---- both ways ---- */
+
+/* The items of the senders; const falls away only for a side that is read from. */
+static Side asking_side(const Deal *deal, const void *items)
+{
+    return (Side){.items = (char *)(uintptr_t)items, .n = deal->to_n, .order = deal->scattered ? deal->order : NULL};
+}
+
+static Side answering_side(const Deal *deal, const void *items)
+{
+    return (Side){.items = (char *)(uintptr_t)items, .n = deal->from_n};
+}
+
+static dp_status send_in_pieces(Deal *deal, const void *items, size_t size, void *got, const Comm *comm)
+{
+    char *room = NULL;
+    DP_TRY_ALL(comm, dp_shelf_new_bytes(deal->shelf, &room, (size_t)deal->n_got, size));
+    memcpy(got, &room, sizeof room);
+    Side from = asking_side(deal, items), to = answering_side(deal, room);
+    return move_in_pieces(deal, &from, &to, size, comm);
+}
+
 dp_status deal_send(Deal *deal, const void *items, size_t size, void *got, const Comm *comm)
 {
     int ranks = comm_size(comm);
     char *packed = NULL;
     dp_status st = DP_OK;
+    if (in_files(deal))
+        return send_in_pieces(deal, items, size, got, comm);
     if (deal->scattered) {
         DP_GO_ALL(comm, dp_new_bytes(&packed, (size_t)deal->n, size));
         for (int64_t i = 0; i < deal->n; i++)
@@ -102,6 +182,10 @@ dp_status deal_answer(Deal *deal, const void *answers, size_t size, void *items,
     int ranks = comm_size(comm);
     char *got = NULL;
     dp_status st = DP_OK;
+    if (in_files(deal)) {
+        Side from = answering_side(deal, answers), to = asking_side(deal, items);
+        return move_in_pieces(deal, &from, &to, size, comm);
+    }
     set_bytes(deal, deal->from_n, size, ranks);
     DP_GO(comm_exchange(comm, answers, deal->bytes, &got, deal->bytes + ranks));
     for (int64_t i = 0; i < deal->n; i++)

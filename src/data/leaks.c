@@ -37,13 +37,14 @@ typedef struct Leaks {
     uint64_t *words;     /* [WORDS_AT_ONCE][n_columns] */
     uint64_t *one;       /* [n_columns] of one row and tuple */
     Singles singles;
+    dp_shelf *shelf; /* of the keys */
 } Leaks;
 
 static void leaks_free(Leaks *leaks)
 {
     for (int t = 0; t < TUPLES; t++) {
         dp_free(&leaks->tuple[t].column);
-        dp_free(&leaks->tuple[t].key);
+        dp_shelf_free(leaks->shelf, &leaks->tuple[t].key);
     }
     for (int c = 0; leaks->cache && c < leaks->n_columns; c++)
         word_cache_free(&leaks->cache[c]);
@@ -79,7 +80,7 @@ static dp_status add_tuple(Leaks *leaks, const Data *data, int first, int end, i
         known = known || same_columns(t, &leaks->tuple[other]);
     if (known || t->n == 0)
         return DP_OK;
-    DP_TRY(dp_new(&t->key, (size_t)data->rows.n));
+    DP_TRY(dp_shelf_new(leaks->shelf, &t->key, (size_t)data->rows.n));
     leaks->n_tuples++;
     return DP_OK;
 }
@@ -156,11 +157,11 @@ static dp_status read_keys(Leaks *leaks, Visit *visit, const Data *data)
 
 /* ---- the lookup ---- */
 
-/* Rows of one part on the way to the owners of their tuples. */
+/* Rows of one part and slice of the hashes on the way to the owners of their tuples. */
 typedef struct Sent {
     uint64_t *key; /* [n] */
     int32_t *to;
-    uint32_t *row;
+    uint32_t *place; /* among the rows of the part */
     int64_t n;
     Deal deal;
 } Sent;
@@ -169,27 +170,35 @@ static void sent_free(Sent *sent)
 {
     dp_free(&sent->key);
     dp_free(&sent->to);
-    dp_free(&sent->row);
+    dp_free(&sent->place);
     deal_free(&sent->deal);
 }
 
 /* Collective. *came (free with dp_free): the keys that this rank owns, labels of train in the lowest bit. */
-static dp_status send_part(Sent *sent, uint64_t **came, const uint64_t *key, DataPart part, const Data *data,
+static dp_status send_part(Sent *sent, uint64_t **came, const uint64_t *key, DataPart part, int slice, const Data *data,
                            const Comm *comm)
 {
     size_t n = 0;
+    uint32_t place = 0;
     dp_status st = DP_OK;
-    for (int64_t i = 0; i < data->rows.n; i++)
-        n += data->rows.part[i] == part;
+    for (int64_t i = 0; i < data->rows.n; i++) {
+        dp_shelf_step(&data->shelf, i);
+        n += data->rows.part[i] == part && slice_of_hash(key[i], data->rows.slices) == slice;
+    }
     if ((st = dp_new(&sent->key, n)) == DP_OK && (st = dp_new(&sent->to, n)) == DP_OK)
-        st = dp_new(&sent->row, n);
+        st = dp_new(&sent->place, n);
     DP_TRY_ALL(comm, st);
-    for (int64_t i = 0; i < data->rows.n; i++)
-        if (data->rows.part[i] == part) {
+    for (int64_t i = 0; i < data->rows.n; i++) {
+        dp_shelf_step(&data->shelf, i);
+        if (data->rows.part[i] != part)
+            continue;
+        if (slice_of_hash(key[i], data->rows.slices) == slice) {
             sent->key[sent->n] = key[i] | (part == DATA_TRAIN ? (uint64_t)data->rows.label[i] : 0);
             sent->to[sent->n] = owner_of_hash(key[i], comm_size(comm));
-            sent->row[sent->n++] = (uint32_t)i;
+            sent->place[sent->n++] = place;
         }
+        place++;
+    }
     DP_TRY(deal_build(&sent->deal, sent->to, sent->n, comm));
     return deal_send(&sent->deal, sent->key, sizeof *sent->key, came, comm);
 }
@@ -222,22 +231,29 @@ done:
     return st;
 }
 
-/* Collective. found [sent->n] for the test rows of sent->row. */
-static dp_status find_in_train(Count *found, Sent *test, const uint64_t *asked, const uint64_t *key, const Data *data,
+/* Collective. What train holds of the tuples of one slice: found, by place among the rows of the part. */
+static dp_status find_in_train(Count *found, const uint64_t *key, DataPart part, int slice, const Data *data,
                                const Comm *comm)
 {
-    Sent train = {0};
-    uint64_t *came = NULL;
-    Count *answer = NULL;
+    Sent test = {0}, train = {0};
+    uint64_t *asked = NULL, *came = NULL;
+    Count *answer = NULL, *mine = NULL;
     dp_status st = DP_OK;
-    DP_GO(send_part(&train, &came, key, DATA_TRAIN, data, comm));
-    st = dp_new(&answer, (size_t)test->deal.n_got);
-    DP_GO_ALL(comm, st == DP_OK ? look_up(answer, asked, test->deal.n_got, came, train.deal.n_got) : st);
-    DP_GO(deal_answer(&test->deal, answer, sizeof *answer, found, comm));
+    DP_GO(send_part(&test, &asked, key, part, slice, data, comm));
+    DP_GO(send_part(&train, &came, key, DATA_TRAIN, slice, data, comm));
+    if ((st = dp_new(&answer, (size_t)test.deal.n_got)) == DP_OK)
+        st = dp_new(&mine, (size_t)test.n);
+    DP_GO_ALL(comm, st == DP_OK ? look_up(answer, asked, test.deal.n_got, came, train.deal.n_got) : st);
+    DP_GO(deal_answer(&test.deal, answer, sizeof *answer, mine, comm));
+    for (int64_t k = 0; k < test.n; k++)
+        found[test.place[k]] = mine[k];
 done:
+    sent_free(&test);
     sent_free(&train);
+    dp_free(&asked);
     dp_free(&came);
     dp_free(&answer);
+    dp_free(&mine);
     return st;
 }
 
@@ -277,59 +293,66 @@ static double explained_low(const Count *found, const int8_t *label, int64_t n, 
 }
 
 /* Collective. */
-static dp_status judge(Verdict *verdict, const Count *found, const Sent *test, const Data *data, const Comm *comm)
+static dp_status judge(Verdict *verdict, const Count *found, int64_t n, DataPart part, const Data *data,
+                       const Comm *comm)
 {
-    int64_t counts[4] = {test->n, 0, 0, 0}; /* rows, seen, same, hits of seen */
+    int64_t counts[4] = {n, 0, 0, 0}, k = 0; /* rows, seen, same, hits of seen */
+    dp_shelf *shelf = data->rows.shelf;
     float *score = NULL;
     int8_t *label = NULL;
     uint64_t *row = NULL;
     MetricValue auc;
     Metric metric;
     double base = (double)data->facts.positives[DATA_TRAIN] / (double)data->facts.rows[DATA_TRAIN];
-    size_t n = (size_t)test->n;
     dp_status st = DP_OK;
-    if ((st = dp_new(&score, n)) == DP_OK && (st = dp_new(&label, n)) == DP_OK && (st = dp_new(&row, n)) == DP_OK)
+    if ((st = dp_shelf_new(shelf, &score, (size_t)n)) == DP_OK &&
+        (st = dp_shelf_new(shelf, &label, (size_t)n)) == DP_OK && (st = dp_shelf_new(shelf, &row, (size_t)n)) == DP_OK)
         st = metric_parse(&metric, "auc");
     DP_GO_ALL(comm, st);
-    for (int64_t i = 0; i < test->n; i++) {
-        Count f = found[i];
-        label[i] = data->rows.label[test->row[i]];
-        row[i] = data->rows.row[test->row[i]];
-        score[i] = (float)(f.n > 0 ? (double)f.hits / (double)f.n : base);
+    for (int64_t i = 0; i < data->rows.n; i++) {
+        dp_shelf_step(shelf, i);
+        if (data->rows.part[i] != part)
+            continue;
+        Count f = found[k];
+        label[k] = data->rows.label[i];
+        row[k] = data->rows.row[i];
+        score[k] = (float)(f.n > 0 ? (double)f.hits / (double)f.n : base);
         counts[1] += f.n > 0;
-        counts[2] += label[i] ? f.hits > 0 : f.n > f.hits;
-        counts[3] += f.n > 0 && label[i];
+        counts[2] += label[k] ? f.hits > 0 : f.n > f.hits;
+        counts[3] += f.n > 0 && label[k];
+        k++;
     }
     comm_sum_i64(comm, counts, 4);
-    MetricRows rows = {.score = score, .label = label, .row = row, .n = test->n};
+    MetricRows rows = {.score = score, .label = label, .row = row, .n = n};
     DP_GO(metric_compute(&auc, &metric, &rows, comm));
     *verdict = (Verdict){.share_seen = (double)counts[1] / (double)counts[0],
                          .share_same = (double)counts[2] / (double)counts[0],
                          .auc = auc.value,
                          .auc_low = auc.low,
-                         .explained_low = explained_low(found, label, test->n, counts[1], counts[3], comm)};
+                         .explained_low = explained_low(found, label, n, counts[1], counts[3], comm)};
 done:
-    dp_free(&score);
-    dp_free(&label);
-    dp_free(&row);
+    dp_shelf_free(shelf, &score);
+    dp_shelf_free(shelf, &label);
+    dp_shelf_free(shelf, &row);
     return st;
 }
 
 /* Collective. */
 static dp_status try_tuple(Verdict *verdict, const Tuple *tuple, DataPart part, const Data *data, const Comm *comm)
 {
-    Sent test = {0};
-    uint64_t *asked = NULL;
     Count *found = NULL;
+    int64_t n = 0;
     dp_status st = DP_OK;
-    DP_GO(send_part(&test, &asked, tuple->key, part, data, comm));
-    DP_GO_ALL(comm, dp_new(&found, (size_t)test.n));
-    DP_GO(find_in_train(found, &test, asked, tuple->key, data, comm));
-    DP_GO(judge(verdict, found, &test, data, comm));
+    for (int64_t i = 0; i < data->rows.n; i++) {
+        dp_shelf_step(&data->shelf, i);
+        n += data->rows.part[i] == part;
+    }
+    DP_GO_ALL(comm, dp_shelf_new(data->rows.shelf, &found, (size_t)n));
+    for (int slice = 0; slice < data->rows.slices; slice++)
+        DP_GO(find_in_train(found, tuple->key, part, slice, data, comm));
+    DP_GO(judge(verdict, found, n, part, data, comm));
 done:
-    sent_free(&test);
-    dp_free(&asked);
-    dp_free(&found);
+    dp_shelf_free(data->rows.shelf, &found);
     return st;
 }
 
@@ -356,7 +379,7 @@ static dp_status try_tuples(DataLeaks *leaks, const Leaks *l, const Data *data, 
     DataPart part = data->facts.rows[DATA_TEST] ? DATA_TEST : DATA_VALID;
     int usual = l->apart >= 0 && l->apart < l->n_tuples ? l->apart : 0;
     for (int t = 0; t < l->n_tuples && data->facts.rows[part] > 0; t++) {
-        Verdict v;
+        Verdict v = {0};
         DP_TRY(try_tuple(&v, &l->tuple[t], part, data, comm));
         bool suspicious = v.explained_low > SHARE && v.auc_low > AUC;
         if (suspicious ? leaks->suspicious && v.auc <= leaks->lookup_auc : leaks->suspicious || t != usual)
@@ -370,17 +393,20 @@ static dp_status try_tuples(DataLeaks *leaks, const Leaks *l, const Data *data, 
 
 dp_status data_leaks(DataLeaks *leaks, Data *data, const Comm *comm)
 {
-    Leaks l = {0};
+    Leaks l = {.shelf = &data->shelf};
     Visit visit = {0};
     dp_status st = DP_OK;
     *leaks = (DataLeaks){.lookup_auc = NAN, .column_auc = NAN};
     DP_GO_ALL(comm, choose_tuples(&l, data));
     DP_GO(visit_open(&visit, data, l.columns, l.n_columns, comm));
     DP_GO_ALL(comm, read_keys(&l, &visit, data));
+    visit_close(&visit); /* its blocks are of all columns */
+    dp_memory_settle();
     DP_GO(try_tuples(leaks, &l, data, comm));
     DP_GO(singles_judge(leaks, &l.singles, data, comm));
 done:
     visit_close(&visit);
     leaks_free(&l);
+    dp_memory_settle();
     return st;
 }

@@ -37,8 +37,10 @@ dp_status singles_build(Singles *s, const Data *data, const int *columns, int n)
     s->part = data->facts.rows[DATA_TEST] ? DATA_TEST : DATA_VALID;
     s->columns = columns;
     s->n = n;
-    for (int64_t i = 0; i < data->rows.n; i++)
+    for (int64_t i = 0; i < data->rows.n; i++) {
+        dp_shelf_step(&data->shelf, i);
         s->rows += is_judged(s, data, i);
+    }
     DP_TRY(dp_new(&s->label, (size_t)s->rows));
     DP_TRY(dp_new(&s->row, (size_t)s->rows));
     DP_TRY(dp_new(&s->score, (size_t)s->rows));

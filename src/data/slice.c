@@ -29,8 +29,10 @@ static dp_status used_names(dp_buf *names, const Categories *categories, int64_t
     uint8_t *used = NULL;
     dp_status st = DP_OK;
     DP_GO(dp_new(&used, categories->map.n));
-    for (int64_t i = 0; i < rows; i++)
+    for (int64_t i = 0; i < rows; i++) {
+        dp_shelf_step(categories->shelf, i);
         used[categories->code[i]] = 1;
+    }
     for (uint32_t c = 0; c < categories->map.n; c++)
         if (used[c]) {
             const char *text = categories->text.data + categories->text_at[c];
@@ -86,8 +88,10 @@ static dp_status number_rows(uint32_t *code, const Categories *categories, int64
         const char *const *found = bsearch(&key, list, n, sizeof *list, compare_names);
         to[c] = found ? (uint32_t)(found - list) : 0; /* not found: no row has it */
     }
-    for (int64_t i = 0; i < rows; i++)
+    for (int64_t i = 0; i < rows; i++) {
+        dp_shelf_step(categories->shelf, i);
         code[i] = to[categories->code[i]];
+    }
 done:
     dp_free(&to);
     dp_buf_free(&cut);
@@ -129,7 +133,7 @@ dp_status data_slice(Data *data, const char *column, uint32_t **code, dp_buf *na
     DP_TRY(find_slice(&c, &digits, data, column));
     DP_GO(data_categories(&categories, data, c, comm));
     if ((st = dp_new(&starts, (size_t)comm_size(comm) + 1)) == DP_OK &&
-        (st = dp_new(code, (size_t)data->rows.n)) == DP_OK)
+        (st = dp_shelf_new(&data->shelf, code, (size_t)data->rows.n)) == DP_OK)
         st = used_names(&mine, &categories, data->rows.n, digits);
     DP_GO_ALL(comm, st);
     DP_GO(comm_collect_any(comm, mine.data, mine.size, &all, starts));
@@ -144,6 +148,6 @@ done:
     dp_free(&starts);
     dp_free(&list);
     if (st != DP_OK)
-        dp_free(code);
+        dp_shelf_free(&data->shelf, code);
     return st;
 }

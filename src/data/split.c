@@ -150,8 +150,10 @@ static void split_by_time(DataRows *rows, const SplitOptions *split, char window
 {
     Window window[3];
     int64_t latest = DP_TIME_MISSING;
-    for (int64_t i = 0; i < rows->n; i++)
+    for (int64_t i = 0; i < rows->n; i++) {
+        dp_shelf_step(rows->shelf, i);
         latest = rows->time[i] > latest ? rows->time[i] : latest;
+    }
     comm_max_i64(comm, &latest, 1);
     windows_of(window, split, latest);
     for (int p = 0; p < 3 && latest != DP_TIME_MISSING; p++) {
@@ -161,6 +163,7 @@ static void split_by_time(DataRows *rows, const SplitOptions *split, char window
         snprintf(windows[p], sizeof windows[p], "%s .. %s", from, to);
     }
     for (int64_t i = 0; i < rows->n; i++) {
+        dp_shelf_step(rows->shelf, i);
         int64_t t = rows->time[i];
         rows->part[i] = DATA_NONE;
         for (int p = 0; p < 3; p++)
@@ -186,6 +189,7 @@ static uint8_t part_in_fold(uint64_t identity, double u, const SplitOptions *spl
 static void split_by_share(DataRows *rows, const SplitOptions *split)
 {
     for (int64_t i = 0; i < rows->n; i++) {
+        dp_shelf_step(rows->shelf, i);
         uint64_t identity = rows->tuple ? rows->tuple[i].low : rows->row[i];
         double u = (double)(dp_hash64(&identity, sizeof identity, 0x5711) >> 11) * 0x1p-53, sum = 0;
         rows->part[i] = split->fold > 0 ? part_in_fold(identity, u, split) : DATA_NONE;
@@ -244,18 +248,30 @@ static int64_t first_claims(Claim *claim, int64_t n, DataRows *rows)
     return kept;
 }
 
-/* Local. Claims of all rows of a part; the sort is the reason that time and row stand in the claim. */
-static dp_status own_claims(Claim **claim, int64_t *n, DataRows *rows)
+static bool claims(const DataRows *rows, int64_t i, int slice)
 {
-    DP_TRY(dp_new(claim, (size_t)rows->n));
+    return rows->part[i] != DATA_NONE && slice_of_hash(rows->tuple[i].low, rows->slices) == slice;
+}
+
+/* Local. Claims of the slice's rows of a part; the sort is the reason that time and row stand in the claim. */
+static dp_status own_claims(Claim **claim, int64_t *n, DataRows *rows, int slice)
+{
     *n = 0;
-    for (int64_t i = 0; i < rows->n; i++)
-        if (rows->part[i] != DATA_NONE)
+    for (int64_t i = 0; i < rows->n; i++) {
+        dp_shelf_step(rows->shelf, i);
+        *n += claims(rows, i, slice);
+    }
+    DP_TRY(dp_new(claim, (size_t)*n));
+    *n = 0;
+    for (int64_t i = 0; i < rows->n; i++) {
+        dp_shelf_step(rows->shelf, i);
+        if (claims(rows, i, slice))
             (*claim)[(*n)++] = (Claim){.tuple = rows->tuple[i],
                                        .time = rows->time ? rows->time[i] : 0,
                                        .row = rows->row[i],
                                        .part = rows->part[i],
                                        .item = (uint32_t)i};
+    }
     if (*n > 1)
         qsort(*claim, (size_t)*n, sizeof **claim, compare_claims);
     *n = first_claims(*claim, *n, rows);
@@ -275,14 +291,15 @@ static void judge(uint8_t *wins, Claim *claim, int64_t n)
     }
 }
 
-static dp_status keep_apart(DataRows *rows, const Comm *comm)
+/* Collective. Of the tuples of one slice. */
+static dp_status keep_slice_apart(DataRows *rows, int slice, const Comm *comm)
 {
     Claim *claim = NULL, *came = NULL;
     int32_t *to = NULL;
     uint8_t *wins = NULL, *mine = NULL;
     int64_t n = 0;
     Deal deal = {0};
-    dp_status st = own_claims(&claim, &n, rows);
+    dp_status st = own_claims(&claim, &n, rows, slice);
     if (st == DP_OK && (st = dp_new(&to, (size_t)n)) == DP_OK)
         st = dp_new(&mine, (size_t)n);
     DP_GO_ALL(comm, st);
@@ -304,6 +321,13 @@ done:
     dp_free(&mine);
     deal_free(&deal);
     return st;
+}
+
+static dp_status keep_apart(DataRows *rows, const Comm *comm)
+{
+    for (int slice = 0; slice < rows->slices; slice++)
+        DP_TRY(keep_slice_apart(rows, slice, comm));
+    return DP_OK;
 }
 
 dp_status split_into_parts(DataRows *rows, const SplitOptions *split, char windows[3][80], const Comm *comm)

@@ -46,33 +46,37 @@ typedef struct Stretch {
     Count *total, *tail; /* [map.n] given in the stretch; of these, at its very end */
     Count *early, *late; /* [map.n] before the stretch; early: less what has the very time it begins with */
     Count all_total, all_tail, all_early, all_late; /* the same over categories */
+    dp_shelf *shelf;                                /* of asked and given */
 } Stretch;
 
 static void stretch_free(Stretch *s)
 {
     keymap_free(&s->map);
     if (s->given != s->asked)
-        dp_free(&s->given);
-    dp_free(&s->asked);
+        dp_shelf_free(s->shelf, &s->given);
+    dp_shelf_free(s->shelf, &s->asked);
     dp_free(&s->total);
     dp_free(&s->early);
 }
 
-/* Collective. numbers (free with dp_free): 2 * number + label of the list's rows, in time order. */
+/* Collective. numbers (free with dp_shelf_free): 2 * number + label of the list's rows, in time order. */
 static dp_status bring_list(uint32_t **numbers, KeyMap *map, const TimeList *list, const Categories *categories,
                             const TargetRows *rows, const Comm *comm)
 {
     uint64_t *keys = NULL, *came = NULL;
     Deal deal = list->deal; /* a copy: sending changes only its scratch */
     dp_status st = DP_OK;
-    DP_GO_ALL(comm, dp_new(&keys, (size_t)deal.n));
+    DP_GO_ALL(comm, dp_shelf_new(rows->shelf, &keys, (size_t)deal.n));
     for (int64_t i = 0; i < deal.n; i++) {
+        dp_shelf_step(rows->shelf, i);
         uint32_t row = list->row[i];
         keys[i] = categories->map.keys[categories->code[row]] | (uint64_t)rows->label[row];
     }
     DP_GO(deal_send(&deal, keys, sizeof *keys, &came, comm));
-    st = dp_new(numbers, (size_t)deal.n_got);
+    dp_shelf_free(rows->shelf, &keys);
+    st = dp_shelf_new(rows->shelf, numbers, (size_t)deal.n_got);
     for (int64_t k = 0; k < deal.n_got && st == DP_OK; k++) {
+        dp_shelf_step(rows->shelf, k);
         uint64_t key = came[list->at ? list->at[k] : (uint32_t)k];
         uint32_t number = 0;
         st = keymap_put(map, key & ~UINT64_C(1), &number);
@@ -80,8 +84,8 @@ static dp_status bring_list(uint32_t **numbers, KeyMap *map, const TimeList *lis
     }
     DP_GO_ALL(comm, st);
 done:
-    dp_free(&keys);
-    dp_free(&came);
+    dp_shelf_free(rows->shelf, &keys);
+    dp_shelf_free(rows->shelf, &came);
     return st;
 }
 
@@ -101,6 +105,7 @@ static dp_status count_stretch(Stretch *s, const Timeline *timeline, const int64
     s->tail = s->total + n;
     s->late = s->early + n;
     for (int64_t g = 0; g < s->n_given; g++) {
+        dp_shelf_step(s->shelf, g);
         Count one = weighed(s, timeline, g, weight);
         count_add(&s->total[s->given[g] >> 1], one);
         count_add(&s->all_total, one);
@@ -254,10 +259,13 @@ static dp_status hear_all(Stretch *s, Count *all, const Timeline *timeline, cons
 static void walk_stretch(float *statistic, Stretch *s, const Timeline *timeline, const TargetRule *rule)
 {
     int64_t k = 0, g = 0;
-    for (; k < timeline->first_asked; k++)
+    for (; k < timeline->first_asked; k++) {
+        dp_shelf_step(s->shelf, k);
         statistic[k] = target_value(s->early[s->asked[k] >> 1], s->all_early, rule->prior_weight,
                                     rule->weight[timeline->asked_age[k]]);
+    }
     for (; k < s->n_asked; k++) {
+        dp_shelf_step(s->shelf, k);
         for (; g < timeline->upto[k]; g++) {
             Count one = weighed(s, timeline, g, rule->weight);
             count_add(&s->late[s->given[g] >> 1], one);
@@ -269,22 +277,27 @@ static void walk_stretch(float *statistic, Stretch *s, const Timeline *timeline,
 }
 
 /* Collective. Statistics from the stretches back to this rank's train rows. */
-static dp_status take_back(float *values, const float *statistic, const TimeList *asked, const Comm *comm)
+static dp_status take_back(float *values, const float *statistic, const TimeList *asked, dp_shelf *shelf,
+                           const Comm *comm)
 {
     Deal deal = asked->deal;
     float *came = NULL, *mine = NULL;
-    dp_status st = dp_new(&came, (size_t)deal.n_got);
+    dp_status st = dp_shelf_new(shelf, &came, (size_t)deal.n_got);
     if (st == DP_OK)
-        st = dp_new(&mine, (size_t)deal.n);
+        st = dp_shelf_new(shelf, &mine, (size_t)deal.n);
     DP_GO_ALL(comm, st);
-    for (int64_t k = 0; k < deal.n_got; k++)
+    for (int64_t k = 0; k < deal.n_got; k++) {
+        dp_shelf_step(shelf, k);
         came[asked->at ? asked->at[k] : (uint32_t)k] = statistic[k];
+    }
     DP_GO(deal_answer(&deal, came, sizeof *came, mine, comm));
-    for (int64_t i = 0; i < deal.n; i++)
+    for (int64_t i = 0; i < deal.n; i++) {
+        dp_shelf_step(shelf, i);
         values[asked->row[i]] = mine[i];
+    }
 done:
-    dp_free(&came);
-    dp_free(&mine);
+    dp_shelf_free(shelf, &came);
+    dp_shelf_free(shelf, &mine);
     return st;
 }
 
@@ -292,7 +305,7 @@ static dp_status ordered_statistics(float *values, TargetTable *table, const Cat
                                     const TargetRows *rows, const Timeline *timeline, const TargetRule *rule,
                                     const Comm *comm)
 {
-    Stretch s = {0};
+    Stretch s = {.shelf = rows->shelf};
     float *statistic = NULL;
     dp_status st = DP_OK;
     DP_GO(bring_list(&s.asked, &s.map, &timeline->asked, categories, rows, comm));
@@ -305,15 +318,15 @@ static dp_status ordered_statistics(float *values, TargetTable *table, const Cat
     }
     keymap_settle(&s.map);
     if ((st = count_stretch(&s, timeline, rule->weight)) == DP_OK)
-        st = dp_new(&statistic, (size_t)s.n_asked);
+        st = dp_shelf_new(rows->shelf, &statistic, (size_t)s.n_asked);
     DP_GO_ALL(comm, st);
     DP_GO(hear_before(&s, table, timeline, comm));
     DP_GO(hear_all(&s, &table->all, timeline, comm));
     walk_stretch(statistic, &s, timeline, rule);
-    DP_GO(take_back(values, statistic, &timeline->asked, comm));
+    DP_GO(take_back(values, statistic, &timeline->asked, rows->shelf, comm));
 done:
     stretch_free(&s);
-    dp_free(&statistic);
+    dp_shelf_free(rows->shelf, &statistic);
     return st;
 }
 
@@ -389,22 +402,28 @@ dp_status target_statistics(float *values, TargetTable *table, const Categories 
     double *sum = NULL;
     dp_status st = DP_OK;
     if (rule->n_timelines > 1)
-        DP_GO_ALL(comm, dp_new(&sum, (size_t)rows->n));
+        DP_GO_ALL(comm, dp_shelf_new(rows->shelf, &sum, (size_t)rows->n));
     for (int t = 0; t < rule->n_timelines; t++) {
         target_table_free(table);
         DP_GO(ordered_statistics(values, table, categories, rows, &rule->timeline[t], rule, comm));
-        for (int64_t i = 0; sum && i < rows->n; i++)
+        for (int64_t i = 0; sum && i < rows->n; i++) {
+            dp_shelf_step(rows->shelf, i);
             sum[i] += (double)values[i];
+        }
     }
-    for (int64_t i = 0; sum && i < rows->n; i++)
+    for (int64_t i = 0; sum && i < rows->n; i++) {
+        dp_shelf_step(rows->shelf, i);
         values[i] = (float)(sum[i] / rule->n_timelines);
+    }
     DP_GO_ALL(comm, dp_new(&count, categories->map.n));
     DP_GO(ask_owners(count, table, categories, comm));
-    for (int64_t i = 0; i < rows->n; i++)
+    for (int64_t i = 0; i < rows->n; i++) {
+        dp_shelf_step(rows->shelf, i);
         if (rows->part[i] != DATA_TRAIN)
             values[i] = target_frozen(count[categories->code[i]], table->all, rule);
+    }
 done:
     dp_free(&count);
-    dp_free(&sum);
+    dp_shelf_free(rows->shelf, &sum);
     return st;
 }

@@ -85,6 +85,7 @@ static dp_status look_at_rows(const Metric *metric, const MetricRows *rows, cons
         return dp_fail(DP_ERR_USAGE, "metric-04", "%s needs a revenue column; name it with evaluate.revenue",
                        metric->name);
     for (int64_t i = 0; i < rows->n; i++) {
+        dp_shelf_step(rows->shelf, i);
         double s = (double)score[i];
         if (!isfinite(s) || (probability && (s < 0 || s > 1)))
             return dp_fail(DP_ERR_USAGE, "metric-02", "%s: the score of row %016llx (number %lld here) is %g; %s",
@@ -119,8 +120,10 @@ dp_status metric_mean_value(double *value, const Metric *metric, const MetricRow
 {
     ExactSum sum = {0};
     int64_t all = rows->n;
-    for (int64_t i = 0; i < rows->n; i++)
+    for (int64_t i = 0; i < rows->n; i++) {
+        dp_shelf_step(rows->shelf, i);
         exact_add(&sum, metric_loss(metric, rows, i));
+    }
     comm_sum_exact(comm, &sum, 1);
     comm_sum_i64(comm, &all, 1);
     *value = all > 0 ? exact_value(&sum) / (double)all : NAN;

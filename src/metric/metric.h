@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/spill.h"
 #include "base/status.h"
 #include "comm/comm.h"
 
@@ -24,6 +25,7 @@ typedef struct MetricRows {
     const double *revenue; /* [n] what an inspection recovers, NaN counts 0; not NULL on a rank without rows.
                               NULL: there is no such column, and revenue@ fails USAGE */
     int64_t n;             /* rows on this rank, may be 0 */
+    const dp_shelf *shelf; /* where the arrays lie, to be let go of; NULL: memory */
 } MetricRows;
 
 /* Parsed form of "auc", "average_precision", "precision@5%", "recall@1%", "revenue@5%" (the share of all that

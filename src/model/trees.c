@@ -23,7 +23,8 @@ typedef struct Trees {
     TreesMatrix *matrix;
     void **ready; /* a Ready; NULL: nothing is kept */
     TreesTraining *training;
-    const uint8_t *part; /* of the data's rows; borrowed */
+    const uint8_t *part;   /* of the data's rows; borrowed */
+    const dp_shelf *shelf; /* of the data's rows */
     int64_t rows;
     int8_t *rise;           /* [features] of the options */
     const TreesModel *from; /* learning goes on from it; borrowed, NULL: it begins */
@@ -107,14 +108,16 @@ static int64_t family_need(const void *self, const Data *data, int ranks)
 static TreesLimits limits_now(const Trees *trees)
 {
     int64_t most = trees->limits.memory, left = most - dp_memory_now();
-    return (TreesLimits){.memory = left > most / 16 ? left : most / 16, .scratch = trees->limits.scratch};
+    return (TreesLimits){
+        .memory = left > most / 16 ? left : most / 16, .scratch = trees->limits.scratch, .shelf = trees->shelf};
 }
 
-/* One column of floats at a time is in memory, never the table; in a file too where the matrix is. */
+/* One column of floats at a time is in memory, never the table; in a file too where the data's rows are. */
 static dp_status fill_matrix(Trees *trees, Data *data, const Comm *comm)
 {
+    dp_shelf *shelf = data_shelf(data);
     dp_status st = DP_OK;
-    dp_spill values = {0};
+    float *values = NULL;
     uint8_t *use = NULL;
     int features;
     size_t rows = (size_t)trees->rows;
@@ -122,24 +125,24 @@ static dp_status fill_matrix(Trees *trees, Data *data, const Comm *comm)
     DP_GO(data_plan(data, comm));
     dp_memory_settle();
     features = data_features_n(data);
-    DP_GO_ALL(comm, dp_new(&use, rows));
+    DP_GO_ALL(comm, dp_shelf_new(shelf, &use, rows));
     DP_GO_ALL(comm, trees_matrix_build_within(&trees->matrix, trees->rows, features, (int)trees->options.bins,
                                               trees->device, &limits));
-    DP_GO_ALL(comm, dp_spill_open(&values, rows * sizeof(float),
-                                  trees_matrix_in_files(trees->matrix) ? limits.scratch : NULL));
-    for (size_t i = 0; i < rows; i++)
+    DP_GO_ALL(comm, dp_shelf_new(shelf, &values, rows));
+    for (size_t i = 0; i < rows; i++) {
+        dp_shelf_step(shelf, (int64_t)i);
         use[i] = trees->part[i] == DATA_TRAIN;
+    }
     for (int j = 0; j < features; j++) {
-        DP_GO(data_feature(data, j, values.data, comm));
+        DP_GO(data_feature(data, j, values, comm));
         if (trees->from)
-            trees_matrix_set_as(trees->matrix, j, values.data, use, trees->from, comm);
+            trees_matrix_set_as(trees->matrix, j, values, use, trees->from, comm);
         else
-            DP_GO(trees_matrix_set(trees->matrix, j, values.data, use, comm));
-        dp_spill_rest(&values, 0, values.bytes);
+            DP_GO(trees_matrix_set(trees->matrix, j, values, use, comm));
     }
 done:
-    dp_spill_close(&values);
-    dp_free(&use);
+    dp_shelf_free(shelf, &values);
+    dp_shelf_free(shelf, &use);
     dp_memory_settle();
     return st;
 }
@@ -199,6 +202,7 @@ static dp_status family_begin(void *self, Data *data, const Comm *comm)
     trees->options.from = trees->from;
     trees->rows = data_rows_n(data);
     trees->part = data_part(data);
+    trees->shelf = data_shelf(data);
     _Static_assert(DATA_TRAIN == 0 && DATA_VALID == 1, "the parts of the data are handed to trees as they are");
     TreesRows rows = {.n = trees->rows,
                       .label = data_label(data),
@@ -257,10 +261,16 @@ static void scores_of(const TreesModel *m, const int64_t *margin, int64_t n, flo
 static void family_scores(const void *self, float *score)
 {
     const Trees *trees = self;
-    scores_of(trees_training_model(trees->training), trees_training_margins(trees->training), trees->rows, score);
-    for (int64_t i = 0; i < trees->rows; i++)
-        if (trees->part[i] > DATA_VALID)
-            score[i] = 0;
+    const TreesModel *m = trees_training_model(trees->training);
+    const int64_t *margin = trees_training_margins(trees->training);
+    for (int64_t from = 0, n; from < trees->rows; from += n) {
+        n = trees->rows - from < DP_SHELF_ROWS ? trees->rows - from : DP_SHELF_ROWS;
+        trees_training_rest(trees->training);
+        scores_of(m, margin + from, n, score + from);
+        for (int64_t i = from; i < from + n; i++)
+            if (trees->part[i] > DATA_VALID)
+                score[i] = 0;
+    }
 }
 
 static void family_cut(void *self, int64_t n)
@@ -275,6 +285,7 @@ static dp_status family_finish(void *self, const Comm *comm)
     trees_training_free(&trees->training);
     let_matrix_go(trees);
     trees->part = NULL;
+    trees->shelf = NULL;
     trees->rows = 0;
     DP_TRY_ALL(comm, trees_scorer_build(&trees->scorer, &trees->learned, trees->device));
     return DP_OK;

@@ -15,7 +15,8 @@ typedef struct Judge {
     int8_t *label;
     double *target; /* NULL: labels are 1 and 0 */
     uint64_t *row;
-    double *revenue; /* NULL without a column */
+    double *revenue;       /* NULL without a column */
+    const dp_shelf *shelf; /* of the data's rows */
 } Judge;
 
 static void judge_free(Judge *judge)
@@ -32,15 +33,19 @@ static dp_status judge_build(Judge *judge, const Data *data, DataPart part)
 {
     const uint8_t *parts = data_part(data);
     int64_t n = data_rows_n(data), k = 0;
-    for (int64_t i = 0; i < n; i++)
+    judge->shelf = data_shelf(data);
+    for (int64_t i = 0; i < n; i++) {
+        dp_shelf_step(data_shelf(data), i);
         judge->n += parts[i] == part;
+    }
     DP_TRY(dp_new(&judge->at, (size_t)judge->n));
     DP_TRY(dp_new(&judge->score, (size_t)judge->n));
     DP_TRY(dp_new(&judge->label, (size_t)judge->n));
     if (data_target(data))
         DP_TRY(dp_new(&judge->target, (size_t)judge->n + 1)); /* not NULL without rows */
     DP_TRY(dp_new(&judge->row, (size_t)judge->n));
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++) {
+        dp_shelf_step(data_shelf(data), i);
         if (parts[i] == part) {
             judge->at[k] = i;
             judge->label[k] = data_label(data)[i];
@@ -48,6 +53,7 @@ static dp_status judge_build(Judge *judge, const Data *data, DataPart part)
                 judge->target[k] = data_target(data)[i];
             judge->row[k++] = data_row(data)[i];
         }
+    }
     return DP_OK;
 }
 
@@ -86,6 +92,7 @@ static dp_status score_blocks(float *score, const Judge *judge, const Model *mod
         DP_GO(lake_next(scan, &block));
         if (!block)
             break;
+        dp_shelf_rest(judge->shelf);
         if (block->rows > room) {
             dp_free(&x);
             DP_GO(dp_new(&x, (size_t)block->rows * (size_t)inputs));
@@ -124,15 +131,18 @@ done:
 static dp_status read_revenue(Judge *judge, const char *column, Data *data, const Comm *comm)
 {
     double *all = NULL;
+    dp_shelf *shelf = data_shelf(data);
     dp_status st = DP_OK;
-    DP_GO_ALL(comm, dp_new(&all, (size_t)data_rows_n(data)));
+    DP_GO_ALL(comm, dp_shelf_new(shelf, &all, (size_t)data_rows_n(data)));
     DP_GO(data_number(data, column, all, comm));
     /* One more: an array, not NULL, also on a rank without rows; NULL means that there is no such column. */
     DP_GO_ALL(comm, dp_new(&judge->revenue, (size_t)judge->n + 1));
-    for (int64_t i = 0; i < judge->n; i++)
+    for (int64_t i = 0; i < judge->n; i++) {
+        dp_shelf_step(shelf, i);
         judge->revenue[i] = isnan(all[judge->at[i]]) ? 0 : all[judge->at[i]];
+    }
 done:
-    dp_free(&all);
+    dp_shelf_free(shelf, &all);
     return st;
 }
 
@@ -187,11 +197,14 @@ static dp_status sort_by_slice(Judge *sorted, const Judge *judge, const uint32_t
     if (judge->revenue)
         DP_TRY(dp_new(&sorted->revenue, (size_t)judge->n + 1));
     DP_TRY(dp_new(&fill, n));
-    for (int64_t i = 0; i < judge->n; i++)
+    for (int64_t i = 0; i < judge->n; i++) {
+        dp_shelf_step(judge->shelf, i);
         slice[code[judge->at[i]]].n++;
+    }
     for (uint32_t s = 1; s < n; s++)
         slice[s].first = slice[s - 1].first + slice[s - 1].n;
     for (int64_t i = 0; i < judge->n; i++) {
+        dp_shelf_step(judge->shelf, i);
         uint32_t s = code[judge->at[i]];
         int64_t to = slice[s].first + fill[s]++;
         sorted->score[to] = judge->score[i];
@@ -268,7 +281,7 @@ static dp_status add_slices(ScoreReport *report, const char *column, const Judge
 done:
     judge_free(&sorted);
     dp_free(&slice);
-    dp_free(&code);
+    dp_shelf_free(data_shelf(data), &code);
     dp_buf_free(&names);
     return st;
 }

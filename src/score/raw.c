@@ -62,24 +62,29 @@ static dp_status read_column(RawColumn *column, RawRows *raw, const DataInput *i
     double *number = NULL;
     uint32_t *code = NULL, n = 0;
     const Comm *comm = raw->comm;
+    dp_shelf *shelf = data_shelf(raw->data);
     dp_status st = DP_OK;
     column->is_number = input->encode == DATA_PLAIN;
     if (column->is_number) {
-        DP_GO_ALL(comm, dp_new(&number, (size_t)data_rows_n(raw->data)));
+        DP_GO_ALL(comm, dp_shelf_new(shelf, &number, (size_t)data_rows_n(raw->data)));
         DP_GO(data_number(raw->data, input->name, number, comm));
         DP_GO_ALL(comm, dp_new(&column->number, (size_t)raw->n));
-        for (int64_t i = 0; i < raw->n; i++)
+        for (int64_t i = 0; i < raw->n; i++) {
+            dp_shelf_step(shelf, i);
             column->number[i] = number[at[i]];
+        }
     } else {
         DP_GO(data_slice(raw->data, input->name, &code, &column->names, &n, comm));
         DP_GO_ALL(comm, dp_new(&column->code, (size_t)raw->n));
-        for (int64_t i = 0; i < raw->n; i++)
+        for (int64_t i = 0; i < raw->n; i++) {
+            dp_shelf_step(shelf, i);
             column->code[i] = code[at[i]];
+        }
         DP_GO_ALL(comm, build_dict(column, n, raw->n, serial));
     }
 done:
-    dp_free(&number);
-    dp_free(&code);
+    dp_shelf_free(shelf, &number);
+    dp_shelf_free(shelf, &code);
     return st;
 }
 

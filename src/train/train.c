@@ -34,6 +34,7 @@ typedef struct Part {
     uint64_t *row;
     double *revenue; /* NULL: no metric asks for it */
     float *score;
+    dp_shelf *shelf; /* of these arrays: the data's */
 } Part;
 
 typedef struct Loop {
@@ -55,27 +56,31 @@ typedef struct Loop {
 
 static void part_free(Part *part)
 {
-    dp_free(&part->at);
-    dp_free(&part->label);
-    dp_free(&part->target);
-    dp_free(&part->row);
-    dp_free(&part->revenue);
-    dp_free(&part->score);
+    dp_shelf_free(part->shelf, &part->at);
+    dp_shelf_free(part->shelf, &part->label);
+    dp_shelf_free(part->shelf, &part->target);
+    dp_shelf_free(part->shelf, &part->row);
+    dp_shelf_free(part->shelf, &part->revenue);
+    dp_shelf_free(part->shelf, &part->score);
 }
 
 static dp_status part_build(Part *part, const Data *data, DataPart which)
 {
     const uint8_t *parts = data_part(data);
     int64_t n = data_rows_n(data);
-    for (int64_t i = 0; i < n; i++)
+    part->shelf = data_shelf(data);
+    for (int64_t i = 0; i < n; i++) {
+        dp_shelf_step(part->shelf, i);
         part->n += parts[i] == which;
-    DP_TRY(dp_new(&part->at, (size_t)part->n));
-    DP_TRY(dp_new(&part->label, (size_t)part->n));
+    }
+    DP_TRY(dp_shelf_new(part->shelf, &part->at, (size_t)part->n));
+    DP_TRY(dp_shelf_new(part->shelf, &part->label, (size_t)part->n));
     if (data_target(data))
-        DP_TRY(dp_new(&part->target, (size_t)part->n + 1)); /* not NULL without rows */
-    DP_TRY(dp_new(&part->row, (size_t)part->n));
-    DP_TRY(dp_new(&part->score, (size_t)part->n));
-    for (int64_t i = 0, k = 0; i < n; i++)
+        DP_TRY(dp_shelf_new(part->shelf, &part->target, (size_t)part->n + 1)); /* not NULL without rows */
+    DP_TRY(dp_shelf_new(part->shelf, &part->row, (size_t)part->n));
+    DP_TRY(dp_shelf_new(part->shelf, &part->score, (size_t)part->n));
+    for (int64_t i = 0, k = 0; i < n; i++) {
+        dp_shelf_step(part->shelf, i);
         if (parts[i] == which) {
             part->at[k] = i;
             part->label[k] = data_label(data)[i];
@@ -83,6 +88,7 @@ static dp_status part_build(Part *part, const Data *data, DataPart which)
                 part->target[k] = data_target(data)[i];
             part->row[k++] = data_row(data)[i];
         }
+    }
     return DP_OK;
 }
 
@@ -97,7 +103,7 @@ static dp_status loop_build(Loop *loop)
                        data_kind(loop->data) == DATA_NUMBER ? "a number" : "of type label");
     DP_TRY(metric_parse(&loop->loss, shown[loop->options->loss]));
     DP_TRY(metric_parse(&loop->stop, loop->options->stop_metric));
-    DP_TRY(dp_new(&loop->score, (size_t)data_rows_n(loop->data)));
+    DP_TRY(dp_shelf_new(data_shelf(loop->data), &loop->score, (size_t)data_rows_n(loop->data)));
     DP_TRY(part_build(&loop->train, loop->data, DATA_TRAIN));
     DP_TRY(part_build(&loop->valid, loop->data, DATA_VALID));
     DataFacts facts = data_facts(loop->data);
@@ -113,16 +119,20 @@ static dp_status read_revenue(Loop *loop)
 {
     Part *valid = &loop->valid;
     double *all = NULL;
+    dp_shelf *shelf = data_shelf(loop->data);
     dp_status st = DP_OK;
     if (loop->stop.kind != METRIC_REVENUE_AT)
         return DP_OK;
-    DP_GO_ALL(loop->comm, dp_new(&all, (size_t)data_rows_n(loop->data)));
+    DP_GO_ALL(loop->comm, dp_shelf_new(shelf, &all, (size_t)data_rows_n(loop->data)));
     DP_GO(data_number(loop->data, loop->options->revenue, all, loop->comm));
-    DP_GO_ALL(loop->comm, dp_new(&valid->revenue, (size_t)valid->n + 1)); /* not NULL on a rank without rows */
-    for (int64_t i = 0; i < valid->n; i++)
+    /* not NULL on a rank without rows */
+    DP_GO_ALL(loop->comm, dp_shelf_new(shelf, &valid->revenue, (size_t)valid->n + 1));
+    for (int64_t i = 0; i < valid->n; i++) {
+        dp_shelf_step(shelf, i);
         valid->revenue[i] = isnan(all[valid->at[i]]) ? 0 : all[valid->at[i]];
+    }
 done:
-    dp_free(&all);
+    dp_shelf_free(shelf, &all);
     return st;
 }
 
@@ -130,7 +140,7 @@ static void loop_free(Loop *loop)
 {
     part_free(&loop->train);
     part_free(&loop->valid);
-    dp_free(&loop->score);
+    dp_shelf_free(data_shelf(loop->data), &loop->score);
     dp_buf_free(&loop->state);
 }
 
@@ -239,6 +249,7 @@ static void say_row(Loop *loop, int64_t step, const Judged *at, double value, co
 static void gather(const float *score, Part *part, bool *finite)
 {
     for (int64_t i = 0; i < part->n; i++) {
+        dp_shelf_step(part->shelf, i);
         part->score[i] = score[part->at[i]];
         *finite = *finite && isfinite(part->score[i]);
     }
@@ -251,7 +262,8 @@ static dp_status value_of(double *value, const Metric *metric, const Part *part,
                        .target = part->target,
                        .row = part->row,
                        .revenue = part->revenue,
-                       .n = part->n};
+                       .n = part->n,
+                       .shelf = part->shelf};
     return metric_value(value, metric, &rows, comm);
 }
 

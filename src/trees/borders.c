@@ -100,6 +100,7 @@ static void sort_runs(Runs *runs, const TreesColumn *column, int threads, TreesK
         int64_t from = column->n * r / runs->n, to = column->n * (r + 1) / runs->n;
         runs->run[r] = sort_run(column, from, to, keys, &missing[r]);
         trees_keys_rest(keys, from, to);
+        dp_shelf_rest(column->shelf);
     }
     runs->present = runs->missing = 0;
     for (int r = 0; r < runs->n; r++) {

@@ -83,20 +83,26 @@ static dp_status take_keys(TreesMatrix *matrix)
     return DP_OK;
 }
 
-/* Local. Bins of a feature whose borders stand. */
+/* Local. Bins of a feature whose borders stand; some rows at a time, where not all of them are in memory. */
 static void bin_column(TreesMatrix *matrix, int feature, const float *values)
 {
-    device_tree_ops(matrix->device)
-        ->bin(device_context(matrix->device), values, matrix->n, matrix->border + (size_t)feature * TREES_MAX_BINS,
-              matrix->borders[feature], matrix->column + feature * matrix->pitch);
-    dp_spill_rest(&matrix->memory, (size_t)(feature * matrix->pitch), (size_t)matrix->pitch);
+    uint8_t *column = matrix->column + feature * matrix->pitch;
+    int64_t at_once = trees_matrix_in_files(matrix) ? trees_rows_at_once(matrix, sizeof *values) / 64 * 64 : matrix->n;
+    for (int64_t from = 0; from < matrix->n; from += at_once) {
+        int64_t n = matrix->n - from < at_once ? matrix->n - from : at_once;
+        device_tree_ops(matrix->device)
+            ->bin(device_context(matrix->device), values + from, n, matrix->border + (size_t)feature * TREES_MAX_BINS,
+                  matrix->borders[feature], column + from);
+        dp_shelf_rest(matrix->limits.shelf);
+        dp_spill_rest(&matrix->memory, (size_t)(feature * matrix->pitch + from), (size_t)n);
+    }
     if (++matrix->features_set >= matrix->features)
         free_keys(&matrix->keys);
 }
 
 dp_status trees_matrix_set(TreesMatrix *matrix, int feature, const float *values, const uint8_t *use, const Comm *comm)
 {
-    TreesColumn column = {.values = values, .use = use, .n = matrix->n};
+    TreesColumn column = {.values = values, .use = use, .n = matrix->n, .shelf = matrix->limits.shelf};
     TreesBorders borders;
     DP_TRY_ALL(comm, take_keys(matrix));
     DP_TRY(
@@ -120,8 +126,10 @@ void trees_matrix_set_as(TreesMatrix *matrix, int feature, const float *values, 
     if (at[1] > at[0])
         memcpy(matrix->border + (size_t)feature * TREES_MAX_BINS, model->border + at[0],
                (size_t)(at[1] - at[0]) * sizeof *model->border);
-    for (int64_t i = 0; i < matrix->n; i++)
+    for (int64_t i = 0; i < matrix->n; i++) {
+        dp_shelf_step(matrix->limits.shelf, i);
         count[values[i] != values[i]] += !use || use[i];
+    }
     comm_sum_i64(comm, count, 2);
     matrix->splits[feature] = at[1] > at[0] || (count[0] > 0 && count[1] > 0);
     bin_column(matrix, feature, values);

@@ -107,6 +107,7 @@ static void rest_array(const TreesTraining *t, const void *array, size_t size, i
 void trees_rows_rest(const TreesTraining *t, int64_t from, int64_t to)
 {
     const TreesMatrix *m = t->matrix;
+    dp_shelf_rest(m->limits.shelf);
     if (!t->memory.in_file)
         return;
     for (int f = 0; f < m->features; f++)

@@ -455,6 +455,11 @@ const int64_t *trees_training_margins(const TreesTraining *t)
     return t->margins;
 }
 
+void trees_training_rest(const TreesTraining *t)
+{
+    trees_rows_rest(t, 0, t->rows.n);
+}
+
 const TreesModel *trees_training_model(const TreesTraining *t)
 {
     return &t->model;

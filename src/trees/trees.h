@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/memory.h"
+#include "base/spill.h"
 #include "base/status.h"
 #include "comm/comm.h"
 #include "config/config.h"
@@ -108,8 +109,9 @@ typedef struct TreesMatrix TreesMatrix;
  * limit, they lie in the scratch folder and are worked on stretch by stretch; levels of a tree whose histograms pass
  * their part of it are done in groups of nodes. The model is the same, to the bit. */
 typedef struct TreesLimits {
-    int64_t memory;      /* bytes; 0: no limit */
-    const char *scratch; /* NULL: arrays lie in memory all the same */
+    int64_t memory;        /* bytes; 0: no limit */
+    const char *scratch;   /* NULL: arrays lie in memory all the same */
+    const dp_shelf *shelf; /* where columns and rows that are handed in lie; NULL: memory */
 } TreesLimits;
 /* Local. Bytes that matrix and training take on a rank when nothing limits them: of rows (bins, margins, gradients,
  * lists) and of the histograms of a tree's widest level. */
@@ -161,6 +163,8 @@ dp_status trees_training_step(TreesTraining *training, bool *grew, const Comm *c
 /* Local. Margins of this rank's rows so far: [outputs][n] counts of 2^-TREES_LEAF_BITS, the training's own. */
 const int64_t *trees_training_margins(const TreesTraining *training);
 const TreesModel *trees_training_model(const TreesTraining *training);
+/* Local. What lies in files leaves memory until it is used again: in a long look at the margins. */
+void trees_training_rest(const TreesTraining *training);
 /* Local. Keeps the first n trees of every output (early stopping); margins go back with them, to the bit. */
 void trees_training_cut(TreesTraining *training, int n);
 /* Collective. Goes on after a checkpoint: takes trees learned before (copied); margins are computed again from the

@@ -27,6 +27,7 @@ typedef struct TreesColumn {
     const float *values;
     const uint8_t *use; /* NULL: all */
     int64_t n;
+    const dp_shelf *shelf; /* where both lie; NULL: memory */
 } TreesColumn;
 
 /* Local. Keys from .. to - 1 need not stay in memory: the column is done with them, or comes back to few. */

@@ -43,7 +43,10 @@ static dp_status need_data(TuneBench *bench, const Sections *s, const TuneTrial 
     if (bench->data && strcmp(bench->of, trial->data) == 0 && bench->fold == s->split.fold)
         return DP_OK;
     tune_bench_free(bench);
-    DP_TRY(data_open(&bench->data, bench->job->table, &s->data, &s->split, &s->encode, (uint64_t)s->train.seed,
+    DataOptions options = s->data;
+    options.memory = bench->job->limits.memory;
+    options.scratch = bench->job->limits.scratch;
+    DP_TRY(data_open(&bench->data, bench->job->table, &options, &s->split, &s->encode, (uint64_t)s->train.seed,
                      bench->job->threads, bench->comm));
     DP_TRY_ALL(bench->comm, dp_copy_text(&bench->of, trial->data));
     bench->fold = (int)s->split.fold;

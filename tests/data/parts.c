@@ -68,7 +68,8 @@ static void apart_is_the_rule(void **state)
     static dp_key128 tuple[N];
     char windows[3][80];
     int64_t counts[4] = {0};
-    DataRows rows = {.number = number, .row = row, .time = time, .label = label, .part = part, .tuple = tuple};
+    DataRows rows = {
+        .number = number, .row = row, .time = time, .label = label, .part = part, .tuple = tuple, .slices = 3};
     SplitOptions split = {.train = days(0, 29), .valid = days(30, 59), .test = days(60, 79), .apart = {columns, 1}};
     for (int64_t i = 0; i < N; i++)
         if ((int)dp_random_below(1, 4, (uint64_t)i, (uint64_t)comm_size(comm)) == comm_rank(comm)) {

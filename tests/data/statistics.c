@@ -94,7 +94,7 @@ static void check_statistics(const Rows *all, bool known, double half_life, uint
     static uint32_t train[N];
     static float values[N];
     Categories categories = {0};
-    Timeline timeline;
+    Timeline timeline = {0};
     TargetTable table = {0};
     TargetRule rule = {.prior_weight = WEIGHT, .timeline = &timeline, .n_timelines = 1};
     int64_t n = 0, n_train = 0, size = 0;
