@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
 """AUC at convergence: up to 1,000 trees, stopped early on rows kept for it, against the peers' native categories.
 
-  convergence.py customs --pack FOLDER [--only dipper,lightgbm,...] [--seeds 3] [key=value ...]
+  convergence.py customs --pack FOLDER [--only dipper,lightgbm,...] [--seeds 3] [--draw 11] [key=value ...]
   convergence.py declarations DATA [--only ...] [--seeds 3] [key=value ...]
+  convergence.py report
 
-customs: the public declarations (datasets/customs). All rows in 5 folds that keep a goods tuple together; an eighth of the
-tuples of the other four decides when to stop. declarations: DATA as make_declarations.py wrote it; the last tenth of its
-training rows decides when to stop, the later 500,000 are the test.
+customs: the public declarations (datasets/customs). All rows in 5 folds that keep a goods tuple together, drawn by --draw;
+an eighth of the tuples of the other four decides when to stop. declarations: DATA as make_declarations.py wrote it; the
+last tenth of its training rows decides when to stop, the later 500,000 are the test.
 
 Everyone: depth 6, rate 0.05 (customs) or 0.1, at most 1,000 trees, stopped after 100 without a better AUC; two
-configurations each, its own defaults and one with a common amount of regularisation (rows 80 %, columns 50 %, L2 10), of
-which the one with the better AUC on the stopping rows counts: the test rows choose nothing. key=value: further values of Dipper's config.
-Prints a line a system: mean test AUC over folds and seeds, its standard error over folds, trees. Peers' results are kept
-in build/bench/convergence.json and not computed again unless --again.
+configurations each, its own defaults and one with a common amount of regularisation (rows 80 %, columns 50 %, L2 10).
+Both are learned with the first seed; the one with the better AUC on its stopping rows counts, and is learned with the
+other seeds too: the test rows choose nothing. key=value: further values of Dipper's config.
+
+Each training is kept in build/bench/convergence/ as soon as it is done and not made again unless --again, so a run that
+was ended goes on, and systems may run side by side (--only). report prints what is there: mean test AUC, its standard
+error (over folds; of one fold, over seeds), trees.
 """
 import argparse
 import csv
@@ -20,6 +24,7 @@ import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -44,15 +49,15 @@ WAYS = ("own defaults", "regularised")
 
 # ---- the two tables: numbers, codes (0 = missing), label, part of each row in each fold
 
-def customs(pack):
+def customs(pack, draw):
     rows = []
     for part in ("train", "valid", "test"):
         with gzip.open(f"{pack}/df_syn_{part}_eng.csv.gz", "rt", encoding="utf-8-sig", newline="") as f:
             rows += list(csv.DictReader(f))
     label = np.array([int(r["Fraud"]) for r in rows], np.int8)
     group = np.unique([chr(31).join(r[c] for c in TUPLE) for r in rows], return_inverse=True)[1]
-    fold = np.random.default_rng(3).integers(0, FOLDS, group.max() + 1)[group]
-    kept = np.random.default_rng(4).integers(0, 8, group.max() + 1)[group] == 0
+    fold = np.random.default_rng(draw).integers(0, FOLDS, group.max() + 1)[group]
+    kept = np.random.default_rng(draw + 1).integers(0, 8, group.max() + 1)[group] == 0
     parts = [np.where(fold == f, 2, np.where(kept, 1, 0)) for f in range(FOLDS)]
     return rows, label, parts
 
@@ -163,25 +168,58 @@ def peer(name, num, cat, label, part, seed, way, rate, threads):
 
 # ---- both
 
-def judge(name, learn, folds, seeds, results):
-    """results[name]: {way: [[valid, test, trees] by fold and seed]}"""
-    for way in WAYS:
-        done = results.setdefault(name, {}).setdefault(way, {})
-        for fold in range(folds):
-            for seed in range(seeds):
-                key = f"{fold},{seed}"
-                if key not in done:
-                    done[key] = list(map(float, learn(fold, 7 + seed, way)))
-                    print(f"{name} {way} fold {fold} seed {seed}: valid {done[key][0]:.4f} test {done[key][1]:.4f} "
-                          f"trees {done[key][2]:.0f}", file=sys.stderr, flush=True)
-                    yield
-    means = {way: np.mean([r[0] for r in results[name][way].values()]) for way in WAYS}
-    best = max(means, key=means.get)
-    rows = results[name][best]
-    by_fold = [np.mean([rows[f"{f},{s}"][1] for s in range(seeds)]) for f in range(folds)]
-    error = np.std(by_fold, ddof=1) / np.sqrt(folds) if folds > 1 else float("nan")
-    print(f"{name:10} {np.mean(by_fold):.4f}   se over folds {error:.4f}   trees "
-          f"{np.median([r[2] for r in rows.values()]):.0f}   {best}", flush=True)
+class Store:
+    """{"way|fold|seed": [valid AUC, test AUC, trees]} of one system, in a file of its own."""
+
+    def __init__(self, what, name):
+        self.what, self.name = what, name
+        self.path = os.path.join(os.environ.get("DIPPER_BUILD", f"{ROOT}/build"), "bench", "convergence", what, f"{name}.json")
+        self.kept = json.load(open(self.path)) if os.path.exists(self.path) else {}
+
+    def keep(self, key, value):
+        self.kept[key] = list(map(float, value))
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        with open(self.path + ".new", "w") as f:
+            json.dump(self.kept, f, indent=0)
+        os.replace(self.path + ".new", self.path)
+        print(f"{self.what} {self.name} {key}: valid {value[0]:.4f} test {value[1]:.4f} trees {value[2]:.0f}", file=sys.stderr,
+              flush=True)
+
+    def of(self, way, seed):
+        """Results a fold of one way and seed."""
+        return [v for k, v in sorted(self.kept.items()) if k.split("|")[0] == way and k.split("|")[2] == str(seed)]
+
+    def chosen(self):
+        """The way with the better mean on the stopping rows of the first seed."""
+        return max(WAYS, key=lambda way: np.mean([r[0] for r in self.of(way, 0)] or [0]))
+
+    def report(self, folds):
+        ways = [w for w in WAYS if len(self.of(w, 0)) == folds]
+        for way in ways:
+            seeds = [s for s in range(100) if len(self.of(way, s)) == folds]
+            test = np.array([[r[1] for r in self.of(way, s)] for s in seeds])
+            spread = test.mean(axis=0) if folds > 1 else test[:, 0]
+            error = np.std(spread, ddof=1) / np.sqrt(len(spread)) if len(spread) > 1 else float("nan")
+            trees = np.median([r[2] for s in seeds for r in self.of(way, s)])
+            mark = "chosen" if len(ways) == len(WAYS) and way == self.chosen() else ""
+            print(f"{self.what:14} {self.name:10} {way:13} {test.mean():.4f}   se {error:.4f}   seeds {len(seeds)}   trees "
+                  f"{trees:.0f}   {mark}", flush=True)
+
+
+def judge(store, learn, folds, seeds, again):
+    for seed in range(seeds):
+        for way in WAYS if seed == 0 else [store.chosen()]:
+            for fold in range(folds):
+                key = f"{way}|{fold}|{seed}"
+                if again or key not in store.kept:
+                    store.keep(key, learn(fold, 7 + seed, way))
+
+
+def report():
+    root = os.path.join(os.environ.get("DIPPER_BUILD", f"{ROOT}/build"), "bench", "convergence")
+    for what in sorted(os.listdir(root)):
+        for name in sorted(os.listdir(f"{root}/{what}")):
+            Store(what, name.removesuffix(".json")).report(1 if what == "declarations" else FOLDS)
 
 
 def write_rows(path, rows, columns, parts):
@@ -210,60 +248,61 @@ def write_declarations(path, folder, label, parts):
     pyarrow.csv.write_csv(pa.table(columns), path, pyarrow.csv.WriteOptions(quoting_style="none"))
 
 
+def dipper_with(a, work, rate, values, data):
+    """A Dipper that has taken the rows in, with the part of each in each fold as columns part_0, part_1, ..."""
+    d = Dipper(work, rate, values, a.threads)
+    label, parts = data[2:4]
+    base = f"{ROOT}/datasets/customs/customs.yaml" if a.what == "customs" else f"{HERE}/declarations.yaml"
+    text = re.sub(r"\nname: .*\n", "\nname: rows\n", open(base).read(), count=1)
+    extra = "".join(f"  part_{k}: category\n" for k in range(len(parts)))
+    with open(f"{work}/table.yaml", "w") as f:
+        f.write(text.replace("\ncolumns:\n", "\ncolumns:\n" + extra))
+    if a.what == "customs":
+        rows = data[4]
+        names = list(rows[0])
+        write_rows(f"{work}/rows.csv", ([r[c] for c in names] for r in rows), names, parts)
+        columns = ["office", "process", "import_type", "import_use", "payment", "mode", "declarant", "importer", "seller",
+                   "courier", "hs6", "departure", "origin", "tax_rate", "tax_type", "origin_mark", "net_mass", "value"]
+        d.take(f"{work}/table.yaml", [f"{work}/rows.csv"], "fraud", columns)
+    else:
+        write_declarations(f"{work}/rows.csv", a.data, label, parts)
+        d.take(f"{work}/table.yaml", [f"{work}/rows.csv"], "label", NUM + [n for n, _ in CAT])
+    return d
+
+
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("what", choices=("customs", "declarations"))
+    p.add_argument("what", choices=("customs", "declarations", "report"))
     p.add_argument("data", nargs="?")
     p.add_argument("--pack")
     p.add_argument("--only", default="dipper,lightgbm,xgboost,catboost")
     p.add_argument("--seeds", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
-    p.add_argument("--folds", type=int, default=FOLDS)
+    p.add_argument("--draw", type=int, default=11, help="of the folds of customs")
     p.add_argument("--again", action="store_true")
     a, values = p.parse_known_args()
+    if a.what == "report":
+        return report()
     if a.data and "=" in a.data:
         values, a.data = [a.data, *values], None
-    store = os.path.join(os.environ.get("DIPPER_BUILD", f"{ROOT}/build"), "bench", "convergence.json")
-    os.makedirs(os.path.dirname(store), exist_ok=True)
-    kept = json.load(open(store)) if os.path.exists(store) and not a.again else {}
-    results = kept.setdefault(a.what, {})
     rate = 0.05 if a.what == "customs" else 0.1
     if a.what == "customs":
-        rows, label, parts = customs(a.pack)
-        num, cat = customs_arrays(rows)
+        rows, label, parts = customs(a.pack, a.draw)
+        data = (*customs_arrays(rows), label, parts, rows)
     else:
         num, cat, label, parts = declarations(a.data)
-        cat = cat + 1
-    folds = min(a.folds, len(parts))
+        data = (num, cat + 1, label, parts)
+    what = f"customs-{a.draw}" if a.what == "customs" else a.what
     with tempfile.TemporaryDirectory() as work:
         for name in a.only.split(","):
+            store = Store(what, " ".join([name, *values]) if name == "dipper" else name)
             if name == "dipper":
-                d = Dipper(work, rate, values, a.threads)
-                table = f"{work}/table.yaml"
-                base = f"{ROOT}/datasets/customs/customs.yaml" if a.what == "customs" else f"{HERE}/declarations.yaml"
-                text = open(base).read().replace("\nname: customs\n", "\nname: rows\n")
-                text = text.replace("\nname: declarations\n", "\nname: rows\n")
-                extra = "".join(f"  part_{k}: category\n" for k in range(len(parts)))
-                text = text.replace("\ncolumns:\n", "\ncolumns:\n" + extra)
-                open(table, "w").write(text)
-                if a.what == "customs":
-                    names = list(rows[0])
-                    write_rows(f"{work}/rows.csv", ([r[c] for c in names] for r in rows), names, parts)
-                    columns = ["office", "process", "import_type", "import_use", "payment", "mode", "declarant", "importer",
-                               "seller", "courier", "hs6", "departure", "origin", "tax_rate", "tax_type", "origin_mark",
-                               "net_mass", "value"]
-                    d.take(table, [f"{work}/rows.csv"], "fraud", columns)
-                else:
-                    write_declarations(f"{work}/rows.csv", a.data, label, parts)
-                    d.take(table, [f"{work}/rows.csv"], "label", NUM + [n for n, _ in CAT])
-                for _ in judge(name, d.learn, folds, a.seeds, {}):
-                    pass
-                continue
-
-            def learn(fold, seed, way, name=name):
-                return peer(name, num, cat, label, parts[fold], seed, way, rate, a.threads)
-            for _ in judge(name, learn, folds, a.seeds, results):
-                json.dump(kept, open(store, "w"))
+                learn = dipper_with(a, work, rate, values, data).learn
+            else:
+                def learn(fold, seed, way, name=name):
+                    return peer(name, *data[:3], data[3][fold], seed, way, rate, a.threads)
+            judge(store, learn, len(parts), a.seeds, a.again)
+            store.report(len(parts))
 
 
 if __name__ == "__main__":
