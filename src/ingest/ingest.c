@@ -159,15 +159,10 @@ static dp_status judge(const Work *w, int64_t rows, int64_t n_bad)
     return DP_OK;
 }
 
-/* One line for `lake show`: what came in, and how long it is to be kept. */
+/* One line for `lake show`: what came in. */
 static dp_status describe(dp_buf *about, const Work *w)
 {
-    DP_TRY(dp_buf_print(about, "{\"files\":%zu,\"bytes_in\":%lld", w->plan->n, (long long)w->plan->bytes));
-    if (w->options->keep_rows > 0)
-        DP_TRY(dp_buf_print(about, ",\"keep_rows_months\":%d", w->options->keep_rows));
-    if (w->options->keep_snapshots > 0)
-        DP_TRY(dp_buf_print(about, ",\"keep_snapshots_months\":%d", w->options->keep_snapshots));
-    return dp_buf_text(about, "}");
+    return dp_buf_print(about, "{\"files\":%zu,\"bytes_in\":%lld}", w->plan->n, (long long)w->plan->bytes);
 }
 
 static dp_status finish(IngestResult *result, Work *w)

@@ -200,7 +200,6 @@ struct IngestOptions {
     IngestColumn *columns;         /* [schema.n] */
     char *deleted;                 /* column of the file; NULL */
     char *deleted_is;              /* the value that marks */
-    int keep_rows, keep_snapshots; /* months; 0: for ever */
     dp_digest config;
     const IngestIsa *isa;
 };

@@ -1,4 +1,4 @@
-/* Config of `kind: table` -> IngestOptions: the sections from, rows, columns, categories, check, keep. */
+/* Config of `kind: table` -> IngestOptions: the sections from, rows, columns, categories, check. */
 #include "ingest/ingest.h"
 
 #include <ctype.h>
@@ -32,9 +32,6 @@ typedef struct TableOptions {
 typedef struct CheckOptions {
     double max_bad;
 } CheckOptions;
-typedef struct KeepOptions {
-    CfgPart rows, snapshots;
-} KeepOptions;
 
 static const CfgRow from_rows[] = {
     {"files", CFG_WORDS, CFG_AT(FromOptions, files), .def = "",
@@ -87,18 +84,11 @@ static const CfgRow table_rows[] = {
 static const CfgRow check_rows[] = {
     {"max_bad", CFG_SHARE, CFG_AT(CheckOptions, max_bad), .def = "0.1%", .help = "of the rows; more stops the work"},
     {.key = NULL}};
-static const CfgRow keep_rows[] = {
-    {"rows", CFG_PART, CFG_AT(KeepOptions, rows), .def = "",
-     .help = "how long rows are to be kept: noted with the delivery, nothing removes them yet"},
-    {"snapshots", CFG_PART, CFG_AT(KeepOptions, snapshots), .def = "",
-     .help = "how long old snapshots are to be kept: as rows"},
-    {.key = NULL}};
 
 const CfgSection ingest_sections[] = {{"from", from_rows, NULL},
                                       {"rows", rows_rows, NULL},
                                       {"", table_rows, NULL},
-                                      {"check", check_rows, NULL},
-                                      {"keep", keep_rows, NULL}};
+                                      {"check", check_rows, NULL}};
 const size_t ingest_sections_n = sizeof ingest_sections / sizeof *ingest_sections;
 
 /* All that was written, while it becomes options. */
@@ -108,7 +98,6 @@ typedef struct Written {
     RowsOptions rows;
     TableOptions table;
     CheckOptions check;
-    KeepOptions keep;
 } Written;
 
 /* ---- from ---- */
@@ -380,21 +369,13 @@ static dp_status take_rows(IngestOptions *o, const Written *w)
 
 /* ---- all together ---- */
 
-static int months(const CfgPart *part)
-{
-    return part->kind == CFG_PART_MONTHS ? part->count : part->kind == CFG_PART_DAYS ? (part->count + 29) / 30 : 0;
-}
-
 static dp_status fill(IngestOptions *o, Written *w)
 {
     DP_TRY(config_bind(w->config, &ingest_sections[0], &w->from));
     DP_TRY(config_bind(w->config, &ingest_sections[1], &w->rows));
     DP_TRY(config_bind(w->config, &ingest_sections[2], &w->table));
     DP_TRY(config_bind(w->config, &ingest_sections[3], &w->check));
-    DP_TRY(config_bind(w->config, &ingest_sections[4], &w->keep));
     o->max_bad = w->check.max_bad;
-    o->keep_rows = months(&w->keep.rows);
-    o->keep_snapshots = months(&w->keep.snapshots);
     DP_TRY(take_from(o, w));
     DP_TRY(take_columns(o, w));
     DP_TRY(take_rows(o, w));
