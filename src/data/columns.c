@@ -328,6 +328,8 @@ static dp_status category_feature(Data *data, int j, float *values, const Comm *
     DP_GO(target_statistics(values, &table, &categories, &rows, &rule, comm));
     categories_free(&categories);
     DP_GO(inputs_freeze(&data->inputs.input[j], &table, &rule, comm));
+    if (feature->digits > 0)
+        DP_GO_ALL(comm, inputs_spread(&data->inputs.input[j], &data->inputs.input[feature->part[0]], feature->digits));
     feature->read = true;
 done:
     categories_free(&categories);

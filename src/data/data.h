@@ -62,6 +62,7 @@ typedef struct EncodeOptions {
     int64_t pairs;       /* combinations of categories, at most */
     int64_t parts;       /* columns that one may have, 2 or 3 */
     int64_t memory;      /* bytes of all combinations' tables in the model */
+    int64_t digits;      /* codes are also seen by their first so many digits, twice so many, ...; 0: only whole */
 } EncodeOptions;
 extern const CfgRow data_rows[], split_rows[], encode_rows[];
 
@@ -72,12 +73,13 @@ typedef enum DataEncode {
     DATA_PLAIN,   /* the number, as float (round to nearest); missing = NaN */
     DATA_TARGET,  /* a category's target statistic (hits + prior_weight * base) / (count + prior_weight), as float;
                      base: (all hits + 0.5) / (all rows + 1) of train */
-    DATA_COMBINED /* the same of a combination of one to three categories, whose labels may count by their age */
+    DATA_COMBINED /* the same of a combination of one to three categories, whose labels may count by their age, or of
+                     all codes that begin alike */
 } DataEncode;
 enum { DATA_PARTS = 3 };
 
 typedef struct DataInput {
-    char *name; /* of the column; of a combination: "origin x hs6", "importer lately" */
+    char *name; /* of the column; of a combination: "origin x hs6", "importer lately", "hs6 to 4 digits" */
     LakeType type;
     char *unit; /* NULL */
     DataEncode encode;

@@ -248,6 +248,7 @@ typedef struct DataFeature {
     int column; /* in the schema; -1: a combination */
     DataEncode encode;
     int parts, part[DATA_PARTS]; /* features it is made of */
+    int digits;                  /* a code counts with all that begin with the same; 0: whole */
     bool lately;                 /* labels count by their age */
     bool read;                   /* its frozen table stands in the contract */
 } DataFeature;
@@ -286,6 +287,11 @@ dp_status inputs_freeze(DataInput *in, const TargetTable *table, const TargetRul
 /* Local. Place of a text in the table of a category: in->n where it is empty (missing), -1 unseen. */
 int64_t inputs_find(const DataInput *in, const char *text, size_t size);
 
+/* Local. *first [in->n + 1] (free with dp_free): of each place, the first of those whose texts begin with the same
+ * `digits` bytes; the missing value's is its own. */
+dp_status inputs_kin(int64_t **first, const DataInput *in, int digits);
+/* Local. The statistics of each first place, given to all that begin like it. */
+dp_status inputs_spread(DataInput *in, const DataInput *part, int digits);
 /* Local. An own copy. */
 dp_status inputs_copy(DataInputs *to, const DataInputs *from);
 

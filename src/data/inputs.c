@@ -168,13 +168,59 @@ int64_t inputs_find(const DataInput *in, const char *text, size_t size)
     return -1;
 }
 
-/* Local. "origin x hs6 lately". */
+dp_status inputs_kin(int64_t **first, const DataInput *in, int digits)
+{
+    DP_TRY(dp_new(first, (size_t)in->n + 1));
+    (*first)[in->n] = in->n;
+    for (int64_t i = 0; i < in->n; i++) {
+        const char *text = in->text + in->text_at[i];
+        int64_t size = in->text_at[i + 1] - in->text_at[i];
+        bool alike = i > 0 && size >= digits && in->text_at[i] - in->text_at[i - 1] >= digits &&
+                     memcmp(text, in->text + in->text_at[i - 1], (size_t)digits) == 0;
+        (*first)[i] = alike ? (*first)[i - 1] : i;
+    }
+    return DP_OK;
+}
+
+dp_status inputs_spread(DataInput *in, const DataInput *part, int digits)
+{
+    int64_t *first = NULL, n = 0, known = 0;
+    uint64_t *key = NULL;
+    float *value = NULL;
+    dp_status st = DP_OK;
+    DP_GO(inputs_kin(&first, part, digits));
+    DP_GO(dp_new(&key, (size_t)part->n + 1));
+    DP_GO(dp_new(&value, (size_t)part->n + 1));
+    for (int64_t place = 0; place <= part->n; place++) {
+        while (known < in->n && in->key[known] < (uint64_t)first[place]) /* first ascends, as keys do */
+            known++;
+        if (known == in->n || in->key[known] != (uint64_t)first[place])
+            continue;
+        key[n] = (uint64_t)place;
+        value[n++] = in->value[known];
+    }
+    free_table(in);
+    in->key = key;
+    in->value = value;
+    in->n = n;
+    key = NULL;
+    value = NULL;
+done:
+    dp_free(&first);
+    dp_free(&key);
+    dp_free(&value);
+    return st;
+}
+
+/* Local. "origin x hs6 lately", "hs6 to 4 digits". */
 static dp_status name_combination(char **name, const DataInputs *inputs, const DataFeature *feature)
 {
     dp_buf text = {0};
     dp_status st = DP_OK;
     for (int p = 0; p < feature->parts; p++)
         DP_GO(dp_buf_print(&text, "%s%s", p ? " x " : "", inputs->input[feature->part[p]].name));
+    if (feature->digits)
+        DP_GO(dp_buf_print(&text, " to %d digits", feature->digits));
     if (feature->lately)
         DP_GO(dp_buf_print(&text, " lately"));
     DP_GO(dp_copy_text(name, text.data));

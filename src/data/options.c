@@ -46,4 +46,8 @@ const CfgRow encode_rows[] = {
      .help = "columns that a combination may have: 2, or 3 for triples that extend the best pairs"},
     {"memory", CFG_BYTES, CFG_AT(EncodeOptions, memory), .min = 0, .max = 1e12, .def = "32MiB",
      .help = "all combinations' tables in the model, at most"},
+    {"digits", CFG_INT, CFG_AT(EncodeOptions, digits), .min = 0, .max = 64, .def = "2",
+     .help =
+         "a column of type code also has hit rates to 2, 4, ... digits (chapter and heading of an HS code); 0: only "
+         "of the whole code"},
     {.key = NULL}};

@@ -197,9 +197,9 @@ struct IngestOptions {
     IngestNumbers numbers;
     dp_zone *zone;
     LakeSchema schema;
-    IngestColumn *columns;         /* [schema.n] */
-    char *deleted;                 /* column of the file; NULL */
-    char *deleted_is;              /* the value that marks */
+    IngestColumn *columns; /* [schema.n] */
+    char *deleted;         /* column of the file; NULL */
+    char *deleted_is;      /* the value that marks */
     dp_digest config;
     const IngestIsa *isa;
 };

@@ -85,10 +85,8 @@ static const CfgRow check_rows[] = {
     {"max_bad", CFG_SHARE, CFG_AT(CheckOptions, max_bad), .def = "0.1%", .help = "of the rows; more stops the work"},
     {.key = NULL}};
 
-const CfgSection ingest_sections[] = {{"from", from_rows, NULL},
-                                      {"rows", rows_rows, NULL},
-                                      {"", table_rows, NULL},
-                                      {"check", check_rows, NULL}};
+const CfgSection ingest_sections[] = {
+    {"from", from_rows, NULL}, {"rows", rows_rows, NULL}, {"", table_rows, NULL}, {"check", check_rows, NULL}};
 const size_t ingest_sections_n = sizeof ingest_sections / sizeof *ingest_sections;
 
 /* All that was written, while it becomes options. */

@@ -10,8 +10,25 @@
 static Comm *comm, *alone;
 static char lake[64];
 
-enum { ROWS = 3000, CORRECTS = 50, PIECE = 400, COLUMNS = 15, INPUTS = 9, FEATURES = 32 };
-enum { ID, AT, RESULT_AT, FAULT, VALUE, MASS, HS6, IMPORTER, MODE, CONSTANT, EMPTY, EMPTY_TEXT, PART, COINS, CHANGED };
+enum { ROWS = 3000, CORRECTS = 50, PIECE = 400, COLUMNS = 16, INPUTS = 9, FEATURES = 32 };
+enum {
+    ID,
+    AT,
+    RESULT_AT,
+    FAULT,
+    VALUE,
+    MASS,
+    HS6,
+    IMPORTER,
+    MODE,
+    CONSTANT,
+    EMPTY,
+    EMPTY_TEXT,
+    PART,
+    COINS,
+    CHANGED,
+    CHAPTER
+};
 
 static LakeColumn columns[COLUMNS] = {
     COLUMN("id", LAKE_TEXT),
@@ -29,6 +46,7 @@ static LakeColumn columns[COLUMNS] = {
     COLUMN("part", LAKE_CATEGORY),
     COLUMN("coins", LAKE_LABEL),
     COLUMN("changed", LAKE_TIME),
+    COLUMN("chapter", LAKE_CATEGORY),
 };
 static LakeSchema schema = {.columns = columns, .n = COLUMNS};
 static const char *const inputs[INPUTS] = {"value",    "mass",  "hs6",        "importer", "mode",
@@ -68,8 +86,12 @@ static void print_cell(char *out, int c, uint64_t i)
     else if ((c == VALUE || c == MASS) && u > 0.05)
         sprintf(out, "%.3f", 1000 * u);
     else if (c == HS6)
-        sprintf(out, "%06d", 10000 * (int)(30 * u * u) + 7);
-    else if (c == IMPORTER)
+        sprintf(out, "%06d", 10000 * (int)(30 * u * u) + 100 * ((int)(3000 * u) % 3) + 7);
+    else if (c == CHAPTER) {
+        print_cell(out, HS6, i);
+        out[2] = '\0';
+    }
+    if (c == IMPORTER)
         sprintf(out, "importer %d", (int)(600 * u * u * u));
     else if (c == MODE)
         strcpy(out, modes[(int)(4 * u)]);
@@ -104,6 +126,8 @@ static CfgPart part_of(CfgPartKind kind, int count, double share)
 static const DataOptions usual = {
     .table = "rows", .label = "fault", .columns = {inputs, INPUTS}, .as_of = DP_TIME_MISSING};
 static const EncodeOptions encode = {.prior_weight = 5, .half_life = 0.1, .pairs = 3, .parts = 3, .memory = 1 << 20};
+static const EncodeOptions by_digits = {
+    .prior_weight = 5, .half_life = 0.1, .pairs = 3, .parts = 3, .memory = 1 << 20, .digits = 2};
 
 /* The ways to split, each with what the others need not have. */
 static SplitOptions way(int which)
@@ -252,11 +276,11 @@ static void all_is_the_same_on_any_ranks_and_in_any_order(void **state)
         DataOptions options = usual;
         if (w == WAYS) /* the first way, as of a day on which some results were not known yet */
             options.as_of = dp_days_of_date(2024, 12, 15) * DP_DAY;
-        look(&one, "rows", &split, &options, alone);
-        look(&dealt, "rows", &split, &options, comm);
+        look_with(&one, "rows", &split, &options, &by_digits, alone);
+        look_with(&dealt, "rows", &split, &options, &by_digits, comm);
         same_data(&dealt, &one);
         data_inputs_free(&dealt.inputs);
-        look(&dealt, "shuffled", &split, &options, comm);
+        look_with(&dealt, "shuffled", &split, &options, &by_digits, comm);
         same_data(&dealt, &one);
         data_inputs_free(&dealt.inputs);
         if (w == 0) { /* rows in files, tuples a part at a time */
@@ -383,6 +407,41 @@ static void pairs_that_tell_are_chosen(void **state)
     data_inputs_free(&seen.inputs);
 }
 
+/* The statistics of a code by its first digits are those of a column that holds these digits, but for codes that train
+ * has not. */
+static void codes_count_by_their_first_digits(void **state)
+{
+    (void)state;
+    static const char *const both[] = {"hs6", "chapter"};
+    static Seen seen;
+    DataOptions options = usual;
+    SplitOptions split = way(1);
+    EncodeOptions alone_and_short = {.prior_weight = 5, .digits = 2};
+    enum { CODE, SHORT, BY_2, BY_4, ALL };
+    int64_t differ = 0;
+    options.columns = (CfgList){both, 2};
+    look_with(&seen, "rows", &split, &options, &alone_and_short, comm);
+    assert_int_equal(seen.inputs.n, ALL);
+    assert_string_equal(seen.inputs.input[BY_2].name, "hs6 to 2 digits");
+    assert_string_equal(seen.inputs.input[BY_4].name, "hs6 to 4 digits");
+    assert_int_equal(seen.inputs.input[BY_2].n, seen.inputs.input[CODE].n);
+    for (int64_t i = 0; i < seen.n; i++) {
+        const struct SeenRow *r = &seen.row[i];
+        bool new_code = r->part != DATA_TRAIN && r->x[CODE] == seen.inputs.input[CODE].unseen;
+        if (!new_code)
+            assert_true(r->x[BY_2] == r->x[SHORT]);
+        assert_true(r->x[BY_4] == r->x[CODE]); /* what follows the fourth digit is the same in all */
+        differ += r->x[CODE] != r->x[SHORT];
+    }
+    comm_sum_i64(comm, &differ, 1);
+    assert_true(differ > ROWS / 2);
+    data_inputs_free(&seen.inputs);
+    alone_and_short.digits = 6;
+    look_with(&seen, "rows", &split, &options, &alone_and_short, comm);
+    assert_int_equal(seen.inputs.n, 2);
+    data_inputs_free(&seen.inputs);
+}
+
 /* A label drawn by coin: what other rows say of a category must not tell it, whatever the order. Without the order
  * (statistics that hold the row's own label) this AUC is far above one half. */
 static void check_coins(const EncodeOptions *categories)
@@ -441,9 +500,9 @@ static void the_contract_encodes_as_training_did(void **state)
     const int *wanted;
     SplitOptions split = way(1);
     int64_t at = 0;
-    look(&seen, "rows", &split, &usual, comm);
+    look_with(&seen, "rows", &split, &usual, &by_digits, comm);
     assert_ok(lake_open(&table, lake, "rows", comm));
-    assert_ok(data_open(&data, table, &usual, &split, &encode, 7, 1, comm));
+    assert_ok(data_open(&data, table, &usual, &split, &by_digits, 7, 1, comm));
     assert_ok(data_encoder_build(&encoder, &seen.inputs, lake_schema(table), &wanted));
     assert_ok(data_scan(&scan, data, wanted, INPUTS, comm));
     for (;;) {
@@ -617,6 +676,7 @@ int main(void)
         cmocka_unit_test(labels_that_are_not_known_are_left_out),
         cmocka_unit_test(apart_means_apart),
         cmocka_unit_test(pairs_that_tell_are_chosen),
+        cmocka_unit_test(codes_count_by_their_first_digits),
         cmocka_unit_test(coins_cannot_be_told_from_the_past),
         cmocka_unit_test(the_contract_encodes_as_training_did),
         cmocka_unit_test(a_table_that_does_not_fit_is_refused),

@@ -9,10 +9,12 @@ customs: the public declarations (datasets/customs). All rows in 5 folds that ke
 an eighth of the tuples of the other four decides when to stop. declarations: DATA as make_declarations.py wrote it; the
 last tenth of its training rows decides when to stop, the later 500,000 are the test.
 
-Everyone: depth 6, rate 0.05 (customs) or 0.1, at most 1,000 trees, stopped after 100 without a better AUC; two
-configurations each, its own defaults and one with a common amount of regularisation (rows 80 %, columns 50 %, L2 10).
-Both are learned with the first seed; the one with the better AUC on its stopping rows counts, and is learned with the
-other seeds too: the test rows choose nothing. key=value: further values of Dipper's config.
+Everyone: depth 6, rate 0.05 (customs) or 0.1, at most 1,000 trees, judged after each, stopped after 100 without a better
+AUC; the same number of configurations each: its own defaults; a common amount of regularisation (rows 80 %, columns 50 %,
+L2 10); with customs a third that takes categories more plainly too (learn and peer say how). All are learned with the
+first seed; the one with the best AUC on its stopping rows counts, and is learned with the other seeds too: the test rows
+choose nothing. key=value: further values of Dipper's config. --limit: seconds after which a training of CatBoost ends with
+the trees it has.
 
 Each training is kept in build/bench/convergence/ as soon as it is done and not made again unless --again, so a run that
 was ended goes on, and systems may run side by side (--only). report prints what is there: mean test AUC, its standard
@@ -28,6 +30,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 
@@ -44,7 +47,7 @@ CUSTOMS_CAT = ["Office ID", "Process Type", "Import Type", "Import Use", "Paymen
                "Declarant ID", "Importer ID", "Seller ID", "Courier ID", "HS6 Code", "Country of Departure",
                "Country of Origin", "Tax Type", "Country of Origin Indicator"]
 FOLDS = 5
-WAYS = ("own defaults", "regularised")
+WAYS = {"customs": ("own defaults", "regularised", "plain categories"), "declarations": ("own defaults", "regularised")}
 
 
 # ---- the two tables: numbers, codes (0 = missing), label, part of each row in each fold
@@ -107,11 +110,13 @@ class Dipper:
                     f"data: {{table: rows, label: {self.label}, columns: [{', '.join(self.columns)}]}}\n"
                     f"split: {{column: part_{fold}}}\n"
                     f"model: {{family: trees, trees: 1000, depth: 6, growth: depth, learning_rate: {self.rate}}}\n"
-                    f"train: {{loss: logloss, stop: {{metric: auc, patience: 100}}, seed: {seed}}}\n"
+                    f"train: {{loss: logloss, every: 1, stop: {{metric: auc, patience: 100}}, seed: {seed}}}\n"
                     f"evaluate: {{metrics: [auc]}}\n")
         values = list(self.overrides)
-        if way == "regularised":
+        if way != "own defaults":
             values += ["model.sample.rows=80%", "model.sample.columns=50%", "model.l2=10"]
+        if way == "plain categories":
+            values += ["model.categories.half_life=0%"]
         made = f"m-{fold}-{seed}-{way.split()[0]}"
         out = json.loads(self.command("train", config, f"name={made}", *values, "--json", "--quiet"))
         steps = [json.loads(line) for line in open(f"{self.work}/dipper/runs/{out['run']}/metrics.jsonl")]
@@ -122,10 +127,20 @@ class Dipper:
 
 # ---- the peers
 
-def peer(name, num, cat, label, part, seed, way, rate, threads):
+class Limit:
+    """Ends a training of CatBoost when its time is over."""
+
+    def __init__(self, seconds):
+        self.until = time.monotonic() + seconds
+
+    def after_iteration(self, _):
+        return time.monotonic() < self.until
+
+
+def peer(name, num, cat, label, part, seed, way, rate, threads, limit):
     """AUC on the stopping rows, on the test rows, trees."""
     import pandas as pd
-    regular = way == "regularised"
+    regular, plain = way != "own defaults", way == "plain categories"
     frame = pd.DataFrame(num, columns=[f"n{j}" for j in range(num.shape[1])])
     names = [f"c{j}" for j in range(cat.shape[1])]
     for j, c in enumerate(names):
@@ -138,6 +153,8 @@ def peer(name, num, cat, label, part, seed, way, rate, threads):
                        seed=seed, verbose=-1)
         if regular:
             options.update(bagging_fraction=0.8, bagging_freq=1, feature_fraction=0.5, lambda_l2=10)
+        if plain:
+            options.update(cat_smooth=100, cat_l2=100)
         data = lightgbm.Dataset(x, label[train])
         model = lightgbm.train(options, data, 1000, valid_sets=[lightgbm.Dataset(v, label[valid], reference=data)],
                                callbacks=[lightgbm.early_stopping(100, verbose=False)])
@@ -148,6 +165,8 @@ def peer(name, num, cat, label, part, seed, way, rate, threads):
                        nthread=threads, seed=seed)
         if regular:
             options.update({"subsample": 0.8, "colsample_bytree": 0.5, "lambda": 10})
+        if plain:
+            options.update(max_cat_threshold=16)
         data = xgboost.QuantileDMatrix(x, label[train], enable_categorical=True, nthread=threads)
         model = xgboost.train(options, data, 1000, verbose_eval=False, early_stopping_rounds=100,
                               evals=[(xgboost.QuantileDMatrix(v, label[valid], ref=data, enable_categorical=True), "v")])
@@ -159,8 +178,10 @@ def peer(name, num, cat, label, part, seed, way, rate, threads):
                    thread_count=threads, random_seed=seed, verbose=0, allow_writing_files=False)
     if regular:
         options.update(bootstrap_type="Bernoulli", subsample=0.8, rsm=0.5, l2_leaf_reg=10)
+    if plain:
+        options.update(max_ctr_complexity=1)
     model = catboost.CatBoost(options)
-    model.fit(catboost.Pool(x, label[train], cat_features=names), early_stopping_rounds=100,
+    model.fit(catboost.Pool(x, label[train], cat_features=names), early_stopping_rounds=100, callbacks=[Limit(limit)],
               eval_set=catboost.Pool(v, label[valid], cat_features=names))
     scores = model.predict(catboost.Pool(t, cat_features=names), thread_count=threads)
     return model.get_best_score()["validation"]["AUC"], auc(label[test], scores), model.tree_count_
@@ -172,7 +193,7 @@ class Store:
     """{"way|fold|seed": [valid AUC, test AUC, trees]} of one system, in a file of its own."""
 
     def __init__(self, what, name):
-        self.what, self.name = what, name
+        self.what, self.name, self.ways = what, name, WAYS[what.split("-")[0]]
         self.path = os.path.join(os.environ.get("DIPPER_BUILD", f"{ROOT}/build"), "bench", "convergence", what, f"{name}.json")
         self.kept = json.load(open(self.path)) if os.path.exists(self.path) else {}
 
@@ -190,25 +211,25 @@ class Store:
         return [v for k, v in sorted(self.kept.items()) if k.split("|")[0] == way and k.split("|")[2] == str(seed)]
 
     def chosen(self):
-        """The way with the better mean on the stopping rows of the first seed."""
-        return max(WAYS, key=lambda way: np.mean([r[0] for r in self.of(way, 0)] or [0]))
+        """The way with the best mean on the stopping rows of the first seed."""
+        return max(self.ways, key=lambda way: np.mean([r[0] for r in self.of(way, 0)] or [0]))
 
     def report(self, folds):
-        ways = [w for w in WAYS if len(self.of(w, 0)) == folds]
+        ways = [w for w in self.ways if len(self.of(w, 0)) == folds]
         for way in ways:
             seeds = [s for s in range(100) if len(self.of(way, s)) == folds]
             test = np.array([[r[1] for r in self.of(way, s)] for s in seeds])
             spread = test.mean(axis=0) if folds > 1 else test[:, 0]
             error = np.std(spread, ddof=1) / np.sqrt(len(spread)) if len(spread) > 1 else float("nan")
             trees = np.median([r[2] for s in seeds for r in self.of(way, s)])
-            mark = "chosen" if len(ways) == len(WAYS) and way == self.chosen() else ""
+            mark = "chosen" if len(ways) == len(self.ways) and way == self.chosen() else ""
             print(f"{self.what:14} {self.name:10} {way:13} {test.mean():.4f}   se {error:.4f}   seeds {len(seeds)}   trees "
                   f"{trees:.0f}   {mark}", flush=True)
 
 
 def judge(store, learn, folds, seeds, again):
     for seed in range(seeds):
-        for way in WAYS if seed == 0 else [store.chosen()]:
+        for way in store.ways if seed == 0 else [store.chosen()]:
             for fold in range(folds):
                 key = f"{way}|{fold}|{seed}"
                 if again or key not in store.kept:
@@ -279,6 +300,7 @@ def main():
     p.add_argument("--seeds", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--draw", type=int, default=11, help="of the folds of customs")
+    p.add_argument("--limit", type=float, default=1e9)
     p.add_argument("--again", action="store_true")
     a, values = p.parse_known_args()
     if a.what == "report":
@@ -300,7 +322,7 @@ def main():
                 learn = dipper_with(a, work, rate, values, data).learn
             else:
                 def learn(fold, seed, way, name=name):
-                    return peer(name, *data[:3], data[3][fold], seed, way, rate, a.threads)
+                    return peer(name, *data[:3], data[3][fold], seed, way, rate, a.threads, a.limit)
             judge(store, learn, len(parts), a.seeds, a.again)
             store.report(len(parts))
 
