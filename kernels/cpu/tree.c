@@ -1,5 +1,6 @@
 /* The tree operations on processors: work cut into pieces for threads, loops by instruction set (tree_loops.h). Sums
  * are integers, so it does not matter which thread adds first. */
+#include <omp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,6 +136,8 @@ static void count_piece(const DeviceContext *context, const TreeHistogram *job, 
         done += context->cpu->count(&block, job->pair, job->index + piece->begin + done, piece->count - done,
                                     job->levels, cells);
         empty_cells(context, job, &block, first, piece->node, cells, locks);
+        if (job->meanwhile && omp_get_thread_num() == 0) /* the calling thread */
+            job->meanwhile(job->with);
     }
 }
 

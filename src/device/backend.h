@@ -14,7 +14,7 @@
 
 #include "device/tree_math.h"
 
-enum { DEVICE_ABI = 8 };
+enum { DEVICE_ABI = 9 };
 
 /* ---- trees: what lies in memory ---- */
 
@@ -119,7 +119,8 @@ typedef struct TreeListing {
     TreeSegment *segment; /* out: [shards] */
 } TreeListing;
 
-/* out[j][k][b] = sums over the rows of the segments of node k; overwritten, or added to. */
+/* out[j][k][b] = sums over the rows of the segments of node k; overwritten, or added to. meanwhile(with), unless NULL:
+ * what the calling thread may do now and then while it works, every some thousand rows; a card need not ask. */
 typedef struct TreeHistogram {
     const TreeBins *bins;
     const TreeFeatures *features;
@@ -131,6 +132,8 @@ typedef struct TreeHistogram {
     int nodes; /* K */
     bool add;
     int64_t *out;
+    void (*meanwhile)(const void *with);
+    const void *with;
 } TreeHistogram;
 
 /* The children of nodes whose smaller child was built: larger = parent - smaller. All of features first .. last - 1.

@@ -66,7 +66,7 @@ static void draw_gradients(TreesTraining *t, int tree)
     }
     t->chances_stand = t->chance != NULL;
     t->nodes = 1;
-    t->node[0] = (TreesNode){.place = 0};
+    t->place[0] = 0;
 }
 
 TreeCut trees_cut(const TreeSplit *split, const TreeSegment *segment)
@@ -88,7 +88,7 @@ void trees_note_split(TreesTraining *t, const TreeSplit *split, int at)
 
 static int place_of(const TreesTraining *t, int level, int k)
 {
-    return t->options.growth == TREES_SYMMETRIC ? level : (1 << level) - 1 + t->node[k].place;
+    return t->options.growth == TREES_SYMMETRIC ? level : (1 << level) - 1 + t->place[k];
 }
 
 /* Hands the parts of a stretch's cuts to the next level's nodes. */
@@ -111,7 +111,7 @@ static void take_parts(TreesTraining *t, const TreesStretch *stretch)
     }
 }
 
-/* Splits the rows of this rank; the next level's nodes, with their rows over all ranks. Returns how many. */
+/* Splits the rows of this rank; the next level's nodes. Returns how many. */
 static int split_rows(TreesTraining *t, const Comm *comm)
 {
     int next = 0;
@@ -120,8 +120,8 @@ static int split_rows(TreesTraining *t, const Comm *comm)
         if (!(t->split[k].score > 0))
             continue;
         t->exchange[next] = t->exchange[next + 1] = 0;
-        t->next_node[next++].place = 2 * t->node[k].place;
-        t->next_node[next++].place = 2 * t->node[k].place + 1;
+        t->next_place[next++] = 2 * t->place[k];
+        t->next_place[next++] = 2 * t->place[k] + 1;
     }
     while (trees_next_stretch(t, &stretch)) {
         TreePartition job = {.bins = &t->bins, .index = t->index, .scratch = t->scratch, .cut = t->cut};
@@ -131,45 +131,59 @@ static int split_rows(TreesTraining *t, const Comm *comm)
         t->ops->partition(t->context, &job);
         take_parts(t, &stretch);
     }
-    comm_sum_i64(comm, t->exchange, (size_t)next);
-    for (int k = 0; k < next; k++)
-        t->next_node[k].rows = t->exchange[k];
     for (int k = 0; k < next / 2 && t->options.rise; k++)
-        t->halves[k] = (TreesHalves){
-            .level = t->draft.depth - 1, .place = t->next_node[2 * k].place / 2, .slot = {2 * k, 2 * k + 1}};
+        t->halves[k] =
+            (TreesHalves){.level = t->draft.depth - 1, .place = t->next_place[2 * k] / 2, .slot = {2 * k, 2 * k + 1}};
     if (t->options.rise)
         trees_note_middles(t, t->next_learn, t->halves, next / 2, comm);
     return next;
 }
 
-/* Collective. Histograms of the next level: of each pair of children the one with fewer rows is built, the other is
- * what is left of the parent. `group` pairs at a time. */
+/* Of each pair of children the lighter one is built: over all ranks that with less hessian, where one rank has all rows
+ * that with fewer of them. `built`: its place in its group. */
+static void list_pairs(TreesTraining *t, int group)
+{
+    for (int parent = 0, pair = 0; parent < t->nodes; parent++) {
+        int left = 2 * pair, right = left + 1;
+        if (!(t->split[parent].score > 0))
+            continue;
+        bool takes_left = t->share.ranks > 1 ? t->left_lighter[parent] : t->exchange[left] <= t->exchange[right];
+        t->which[pair] = takes_left ? left : right;
+        trees_note_pair(t, pair,
+                        (TreeSibling){.parent = parent,
+                                      .built = pair % group,
+                                      .smaller = takes_left ? left : right,
+                                      .larger = takes_left ? right : left});
+        pair++;
+    }
+}
+
+/* Local. Both children of pairs first .. first + n - 1, of which one was built. */
+static void take_pairs(TreesTraining *t, int first, int n, int pairs, const int64_t *built)
+{
+    trees_histograms_split(t, first,
+                           &(TreeSiblings){.parents = t->now.cell,
+                                           .built = built,
+                                           .out = t->next.cell,
+                                           .n_parents = t->nodes,
+                                           .n_built = n,
+                                           .n_out = 2 * pairs,
+                                           .siblings = n});
+}
+
+/* Collective. Histograms of the next level, `group` pairs at a time: while one is built the one before is summed. */
 static dp_status build_next(TreesTraining *t, int pairs, int group, const Comm *comm)
 {
-    int parent = -1;
-    DP_TRY_ALL(comm, trees_histograms_room(t, group, 2 * pairs));
-    for (int first = 0; first < pairs; first += group) {
-        int n = pairs - first < group ? pairs - first : group;
-        for (int i = 0; i < n; i++) {
-            int left = 2 * (first + i), right = left + 1;
-            bool left_smaller = t->next_node[left].rows <= t->next_node[right].rows;
-            do
-                parent++;
-            while (!(t->split[parent].score > 0));
-            t->which[i] = left_smaller ? left : right;
-            t->sibling[i] = (TreeSibling){
-                .parent = parent, .built = i, .smaller = t->which[i], .larger = left_smaller ? right : left};
-        }
-        TreeSiblings job = {.parents = t->now,
-                            .built = trees_histograms_build(t, t->next_learn, t->which, n, comm),
-                            .out = t->next,
-                            .n_parents = t->nodes,
-                            .n_built = n,
-                            .n_out = 2 * pairs,
-                            .sibling = t->sibling,
-                            .siblings = n};
-        trees_histograms_split(t, &job);
+    const int last = (pairs - 1) / group * group;
+    DP_TRY(trees_histograms_room(t, group, last / group + 1, 2 * pairs, comm));
+    list_pairs(t, group);
+    for (int first = 0; first <= last; first += group) {
+        const int64_t *before =
+            trees_histograms_build(t, t->next_learn, t->which + first, first < last ? group : pairs - last, comm);
+        if (before)
+            take_pairs(t, first - group, group, pairs, before);
     }
+    take_pairs(t, last, pairs - last, pairs, trees_histograms_finish(t, comm));
     return DP_OK;
 }
 
@@ -182,11 +196,10 @@ static dp_status go_down(TreesTraining *t, int nodes, const Comm *comm)
     if (t->kept) {
         DP_TRY(build_next(t, nodes / 2, group, comm));
         trees_note_kept(t, 2 * nodes);
-        SWAP(int64_t *, t->now, t->next);
-        SWAP(size_t, t->now_room, t->next_room);
+        SWAP(TreesCells, t->now, t->next);
     }
     SWAP(TreeSegment *, t->learn, t->next_learn);
-    SWAP(TreesNode *, t->node, t->next_node);
+    SWAP(int32_t *, t->place, t->next_place);
     t->nodes = nodes;
     return DP_OK;
 }
@@ -195,17 +208,17 @@ static dp_status build_root(TreesTraining *t, const Comm *comm)
 {
     const int64_t *root;
     int first = t->share.first[t->share.rank], last = t->share.first[t->share.rank + 1];
-    DP_TRY_ALL(comm, trees_histograms_room(t, 1, 1));
+    DP_TRY(trees_histograms_room(t, 1, 1, 1, comm));
     t->which[0] = 0;
-    root = trees_histograms_build(t, t->learn, t->which, 1, comm);
+    trees_histograms_build(t, t->learn, t->which, 1, comm);
+    root = trees_histograms_finish(t, comm);
     size_t bytes = 2 * (size_t)trees_slots(t) * (size_t)(t->feature_at[last] - t->feature_at[first]) * sizeof *root;
-    if (root == t->local) /* a device may hold both; the one copy a tree is made here */
-        t->ops->fetch(t->context, t->local, bytes);
+    if (t->share.ranks == 1) /* a device may hold both; the one copy a tree is made here */
+        t->ops->fetch(t->context, t->local[0].cell, bytes);
     if (bytes > 0) /* more ranks than features: this one has none of the histogram, and no memory for it */
-        memcpy(t->next, root, bytes);
-    t->ops->put(t->context, t->next, bytes);
-    SWAP(int64_t *, t->now, t->next);
-    SWAP(size_t, t->now_room, t->next_room);
+        memcpy(t->next.cell, root, bytes);
+    t->ops->put(t->context, t->next.cell, bytes);
+    SWAP(TreesCells, t->now, t->next);
     t->kept = true;
     return DP_OK;
 }

@@ -1,5 +1,5 @@
 /* Growing one tree leaf by leaf: the leaf whose split gains most is split next, ties by its place in the heap. Each
- * split costs a reduce-scatter of one node's histogram and three small messages, as a level does in grow.c. */
+ * split costs a reduce-scatter of one node's histogram and two small messages. */
 #include <string.h>
 
 #include "trees/trees_priv.h"
@@ -8,8 +8,9 @@
 struct TreesLeaf {
     int32_t place; /* 0 .. 2^level - 1 */
     int level;
-    int pair, side; /* where its histogram lies: node `side` of pair `pair` of the pool */
-    double gain;    /* 0: it does not split */
+    int pair, side;    /* where its histogram lies: node `side` of pair `pair` of the pool */
+    double gain;       /* 0: it does not split */
+    bool left_lighter; /* of its halves */
     TreeSplit split;
 };
 
@@ -34,7 +35,6 @@ static size_t pair_cells(const TreesTraining *t)
 static dp_status pool_room(TreesTraining *t)
 {
     size_t cells = pair_cells(t) * (size_t)t->options.leaves;
-    DP_TRY(trees_histograms_room(t, 1, 1));
     if (cells <= t->pool_room)
         return DP_OK;
     dp_free(&t->pool);
@@ -55,6 +55,7 @@ static void find_splits(TreesTraining *t, TreesLeaf *a, TreesLeaf *b, const Comm
     trees_find_node_splits(t, t->pool + pair_cells(t) * (size_t)a->pair, nodes, own, comm);
     for (int k = 0; k < nodes; k++) {
         leaf[k]->split = t->split[k];
+        leaf[k]->left_lighter = t->left_lighter[k];
         leaf[k]->gain = t->split[k].score > 0 && leaf[k]->level < t->options.depth ? t->split[k].score - own[k] : 0;
     }
 }
@@ -72,8 +73,9 @@ static int best_leaf(const TreesTraining *t, int leaves)
     return best;
 }
 
-/* Rows of leaf `from` that go right become those of leaf `to`. rows [2]: learned from, over all ranks. */
-static void split_rows(TreesTraining *t, int from, int to, int64_t *rows, const Comm *comm)
+/* Rows of leaf `from` that go right become those of leaf `to`. rows [2]: of
+ * this rank, learned from. */
+static void split_rows(TreesTraining *t, int from, int to, int64_t *rows)
 {
     const int shards = t->shards;
     TreesStretch stretch = {0};
@@ -94,33 +96,34 @@ static void split_rows(TreesTraining *t, int from, int to, int64_t *rows, const 
             rows[1] += right;
         }
     }
-    comm_sum_i64(comm, rows, 2);
 }
 
 /* Histograms of the two halves of what was leaf `parent`, whose histogram lies where `old` says: into pair `pair`. */
-static void build_pair(TreesTraining *t, const TreesLeaf *old, const int32_t *half, const int64_t *rows, int pair,
+static void build_pair(TreesTraining *t, const TreesLeaf *old, const int32_t *half, bool takes_left, int pair,
                        const Comm *comm)
 {
-    int small = rows[0] <= rows[1] ? 0 : 1;
-    t->sibling[0] = (TreeSibling){.parent = old->side, .built = 0, .smaller = small, .larger = 1 - small};
-    TreeSiblings job = {.parents = t->pool + pair_cells(t) * (size_t)old->pair,
-                        .built = trees_histograms_build(t, t->learn, &half[small], 1, comm),
-                        .n_parents = old->pair == 0 ? 1 : 2,
-                        .n_built = 1,
-                        .n_out = 2,
-                        .out = t->pool + pair_cells(t) * (size_t)pair,
-                        .sibling = t->sibling,
-                        .siblings = 1};
-    trees_histograms_split(t, &job);
+    const int small = takes_left ? 0 : 1;
+    trees_note_pair(t, 0, (TreeSibling){.parent = old->side, .built = 0, .smaller = small, .larger = 1 - small});
+    trees_histograms_build(t, t->learn, &half[small], 1, comm);
+    trees_histograms_split(t, 0,
+                           &(TreeSiblings){.parents = t->pool + pair_cells(t) * (size_t)old->pair,
+                                           .built = trees_histograms_finish(t, comm),
+                                           .n_parents = old->pair == 0 ? 1 : 2,
+                                           .n_built = 1,
+                                           .n_out = 2,
+                                           .out = t->pool + pair_cells(t) * (size_t)pair,
+                                           .siblings = 1});
 }
 
 dp_status trees_grow_leaves(TreesTraining *t, const Comm *comm)
 {
     const int64_t *root;
     int leaves = 1, k;
+    DP_TRY(trees_histograms_room(t, 1, 1, 1, comm));
     DP_TRY_ALL(comm, pool_room(t));
     t->which[0] = 0;
-    root = trees_histograms_build(t, t->learn, t->which, 1, comm);
+    trees_histograms_build(t, t->learn, t->which, 1, comm);
+    root = trees_histograms_finish(t, comm);
     if (pair_cells(t) > 0)
         memcpy(t->pool, root, pair_cells(t) / 2 * sizeof *root);
     t->open[0] = (TreesLeaf){0};
@@ -131,7 +134,7 @@ dp_status trees_grow_leaves(TreesTraining *t, const Comm *comm)
         int32_t half[2] = {k, leaves};
         trees_note_split(t, &old.split, (int)heap_of(&old));
         t->draft.depth = old.level + 1 > t->draft.depth ? old.level + 1 : t->draft.depth;
-        split_rows(t, k, leaves, rows, comm);
+        split_rows(t, k, leaves, rows);
         if (t->options.rise)
             trees_note_middles(t, t->learn, &(TreesHalves){.level = old.level, .place = old.place, .slot = {k, leaves}},
                                1, comm);
@@ -141,7 +144,7 @@ dp_status trees_grow_leaves(TreesTraining *t, const Comm *comm)
         leaves++;
         if (old.level + 1 == t->options.depth || leaves == t->options.leaves)
             continue; /* neither half splits any more */
-        build_pair(t, &old, half, rows, leaves - 1, comm);
+        build_pair(t, &old, half, t->share.ranks > 1 ? old.left_lighter : rows[0] <= rows[1], leaves - 1, comm);
         find_splits(t, &t->open[half[0]], &t->open[half[1]], comm);
     }
     return DP_OK;

@@ -78,12 +78,13 @@ static dp_status take_memory(TreesTraining *t, const Comm *comm)
     DP_TRY(dp_new(&t->next_learn, nodes * shards));
     DP_TRY(dp_new(&t->segment, nodes * stretch));
     DP_TRY(dp_new(&t->which, nodes));
-    DP_TRY(dp_new(&t->node, nodes));
-    DP_TRY(dp_new(&t->next_node, nodes));
+    DP_TRY(dp_new(&t->place, nodes));
+    DP_TRY(dp_new(&t->next_place, nodes));
+    DP_TRY(dp_new(&t->left_lighter, nodes));
     DP_TRY(dp_new(&t->cut, nodes * stretch));
     DP_TRY(dp_new(&t->split, nodes));
     DP_TRY(dp_new(&t->sibling, nodes * (size_t)trees_slots(t)));
-    DP_TRY(dp_new(&t->exchange, 2 * nodes));
+    DP_TRY(dp_new(&t->exchange, 3 * nodes));
     if (t->options.rise) {
         DP_TRY(dp_new(&t->bounds, 2 * nodes));
         DP_TRY(dp_new(&t->halves, nodes));
@@ -103,14 +104,15 @@ static dp_status take_memory(TreesTraining *t, const Comm *comm)
 }
 
 /* Collective. How much memory the histograms of a level may take: the least that a rank has for them, and at least what
- * one node after the other needs (built, summed, and twice kept). One message moves at most 2^31 - 1 numbers. */
+ * one node after the other needs (built and summed, twice each, and twice kept). One message moves at most 2^31 - 1
+ * numbers. */
 static dp_status share_memory(TreesTraining *t, const Comm *comm)
 {
     int64_t bins = 0, least, limit = t->matrix->limits.memory > 0 ? t->matrix->limits.memory / 2 : INT64_MAX;
     for (int f = 0; f < t->matrix->features; f++)
         bins += t->matrix->borders[f] + 2;
     bins *= trees_slots(t);
-    least = 5 * 2 * bins;
+    least = 6 * 2 * bins;
     t->cells_most = trees_levels_most(&t->matrix->limits) / (int64_t)sizeof(int64_t);
     comm_min_i64(comm, &t->cells_most, 1);
     comm_min_i64(comm, &limit, 1);
@@ -248,19 +250,17 @@ void trees_training_free(TreesTraining **training)
     if (t) {
         t->ops->drop(t->context, t->bins.kept);
         trees_rows_let_go(t);
-        trees_histograms_let_go(t);
-        void *const owned[] = {&t->row_weight,    &t->learn,       &t->next_learn,
-                               &t->segment,       &t->node,        &t->next_node,
-                               &t->cut,           &t->split,       &t->sibling,
-                               &t->exchange,      &t->bounds,      &t->halves,
-                               &t->sides,         &t->middle,      &t->feature_id,
-                               &t->feature_at,    &t->level_score, &t->share.first,
-                               &t->share.counts,  &t->leaf_sum,    &t->open,
-                               &t->pool,          &t->draw,        &t->sizes,
-                               &t->shard_from,    &t->leaf_value,  &t->local,
-                               &t->built,         &t->now,         &t->next,
-                               &t->draft.feature, &t->draft.bin,   &t->draft.missing_right,
-                               &t->which};
+        TreesCells *const cells[] = {&t->local[0], &t->local[1], &t->built[0], &t->built[1], &t->now, &t->next};
+        for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
+            trees_cells_free(t, cells[i]);
+        void *const owned[] = {
+            &t->row_weight, &t->learn,        &t->next_learn,    &t->segment,      &t->place,
+            &t->next_place, &t->cut,          &t->split,         &t->sibling,      &t->exchange,
+            &t->bounds,     &t->halves,       &t->sides,         &t->middle,       &t->feature_id,
+            &t->feature_at, &t->level_score,  &t->share.first,   &t->share.counts, &t->leaf_sum,
+            &t->open,       &t->pool,         &t->draw,          &t->sizes,        &t->shard_from,
+            &t->leaf_value, &t->left_lighter, &t->draft.feature, &t->draft.bin,    &t->draft.missing_right,
+            &t->which};
         for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
             dp_free(owned[i]);
         dp_spill_close(&t->memory);

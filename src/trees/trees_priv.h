@@ -69,11 +69,11 @@ typedef struct TreesShare {
     int rank, ranks;
 } TreesShare;
 
-/* A node of the level being grown. Its rows are the same segments of every shard's list. */
-typedef struct TreesNode {
-    int32_t place; /* 0 .. 2^level - 1 */
-    int64_t rows;  /* learned from, over all ranks */
-} TreesNode;
+/* Memory of histograms. */
+typedef struct TreesCells {
+    int64_t *cell;
+    size_t room;
+} TreesCells;
 
 typedef struct TreesLeaf TreesLeaf; /* grow_leaves.c */
 dp_status trees_leaves_room(TreesLeaf **open, int64_t leaves);
@@ -121,26 +121,29 @@ struct TreesTraining {
     int shards;
     int64_t *shard_from; /* [shards + 1] */
     TreeSegment *learn, *next_learn;
-    TreeSegment *segment; /* of the nodes being built, in a stretch */
-    TreesNode *node, *next_node;
-    TreeCut *cut;   /* of a stretch */
-    int32_t *which; /* nodes to build */
+    TreeSegment *segment;        /* of the nodes being built, in a stretch */
+    int32_t *place, *next_place; /* of the nodes: 0 .. 2^level - 1 */
+    TreeCut *cut;                /* of a stretch */
+    int32_t *which;              /* nodes to build */
     int nodes, nodes_max;
 
     TreesShare share;
     int32_t *feature_id, *feature_at;
-    int64_t *local;              /* histograms of the nodes built on this rank, all features */
-    int64_t *built, *now, *next; /* this rank's features, over all ranks: built, of this level, of the next */
-    bool kept;                   /* this level's are in `now`; else too many for that */
-    int64_t cells_most;          /* for all of these, the same on every rank */
-    int64_t cells_kept;          /* that now and next may have grown to */
-    size_t local_room, built_room, now_room, next_room; /* cells */
+    TreesCells local[2];  /* histograms of a group of nodes on this rank, all features, and of the group before */
+    TreesCells built[2];  /* of these groups over all ranks, this rank's features */
+    TreesCells now, next; /* of this level and of the next one, the same features */
+    bool summing;         /* the group of local[slot] is on its way to built[slot] */
+    int slot;
+    bool kept;          /* this level's are in `now`; else too many for that */
+    int64_t cells_most; /* for all of these, the same on every rank */
+    int64_t cells_kept; /* that now and next may have grown to */
     TreeSplit *split;
     TreeSibling *sibling;
     TreesLeaf *open; /* leaf-wise: [leaves] */
     int64_t *pool;   /* leaf-wise: histograms, grow_leaves.c */
     size_t pool_room;
-    int64_t *exchange;          /* [2 nodes_max] */
+    int64_t *exchange;          /* [3 nodes_max] */
+    uint8_t *left_lighter;      /* [nodes_max] of the children of a node that splits, the left one is built */
     double *bounds;             /* monotone: [nodes_max][2] of the nodes of a call */
     struct TreesHalves *halves; /* [nodes_max] */
     int64_t *sides;             /* [nodes_max][4] */
@@ -198,11 +201,12 @@ void trees_note_middles(TreesTraining *training, const TreeSegment *lists, const
 /* Local. leaf_value of a tree that stands, within bounds and in order. */
 void trees_order_leaves(TreesTraining *training);
 
-/* histograms.c. Local: shares the tree's features out; makes room for `built` nodes and `next` of the next level. */
+/* histograms.c. Local: shares the tree's features out. */
 void trees_share_features(TreesShare *share);
-dp_status trees_histograms_room(TreesTraining *training, int built, int next);
-/* Local. A device that holds them does so no longer. */
-void trees_histograms_let_go(TreesTraining *training);
+/* Collective. Room for groups of so many nodes, and for `next` of the next level. Ranks take memory at the same times,
+ * and agree only then. Fails AGAIN. */
+dp_status trees_histograms_room(TreesTraining *training, int group, int groups, int next, const Comm *comm);
+void trees_cells_free(const TreesTraining *training, TreesCells *cells);
 /* Local. Of a histogram, those that a node takes: its sums, and its rows where a child needs a least number. */
 int trees_slots(const TreesTraining *training);
 /* Local. How many of `nodes` nodes can be built at once, when `kept` histograms stay beside them; 0: none. The same on
@@ -210,13 +214,19 @@ int trees_slots(const TreesTraining *training);
 int trees_histograms_at_once(const TreesTraining *training, int nodes, int kept);
 /* Local. So many may have been kept: their memory stays taken. */
 void trees_note_kept(TreesTraining *training, int nodes);
-/* Collective. Histograms of nodes which[0 .. nodes - 1] of `lists` [node][shard], this rank's features over all ranks'
- * rows; valid until the next call. */
+/* Collective. Builds histograms of nodes which[0 .. nodes - 1] of `lists` [node][shard] and begins to sum them over
+ * ranks. Returns those begun before: this rank's features over all ranks' rows, valid until the next call; NULL at
+ * first. */
 const int64_t *trees_histograms_build(TreesTraining *training, const TreeSegment *lists, const int32_t *which,
                                       int nodes, const Comm *comm);
-/* Local. The larger children: what is left of the parents. The job speaks of nodes; its siblings lie in t->sibling. */
-void trees_histograms_split(TreesTraining *training, const TreeSiblings *nodes);
-/* Collective. split[k] of 1 or 2 nodes whose histograms (this rank's features) are given, and the nodes' own scores. */
+/* Collective. Returns the last ones begun. */
+const int64_t *trees_histograms_finish(TreesTraining *training, const Comm *comm);
+/* Local. The larger children, what is left of the parents, of the pairs noted before as `first` and on. The job speaks
+ * of nodes. */
+void trees_note_pair(TreesTraining *training, int pair, TreeSibling nodes);
+void trees_histograms_split(TreesTraining *training, int first, const TreeSiblings *pairs);
+/* splits.c. Collective. split[k] of 1 or 2 nodes whose histograms (this rank's features) are given, and the nodes' own
+ * scores. */
 void trees_find_node_splits(TreesTraining *training, const int64_t *histogram, int nodes, double *own,
                             const Comm *comm);
 /* Collective. split[k] of every node of the level, the same on all ranks. *any false: none splits. Fails AGAIN. */

@@ -1,4 +1,4 @@
-/* RUN np=1,2,3,4 quick -- one model, bit for bit, on any ranks, threads, tables, instruction sets and order of rows. */
+/* RUN np=1,2,3,4,8 quick -- one model, bit for bit, on any ranks, threads, tables, instruction sets and order. */
 #include "check.h"
 
 #include <math.h>
@@ -7,6 +7,8 @@
 
 #include "base/hash.h"
 #include "table.h"
+
+enum { CARDS = 4 }; /* a card that the processor plays is slow: on more ranks it is left out */
 
 static Comm *comm;
 
@@ -69,7 +71,7 @@ static void check_table(TreesOptions options, bool weighted, int64_t rows, int f
     assert_string_equal(hex, golden);
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         Way way = ways[i];
-        if (strcmp(way.device, "cuda") == 0 && !card_at_hand())
+        if (strcmp(way.device, "cuda") == 0 && (comm_size(comm) > CARDS || !card_at_hand()))
             continue;
         way.options = options;
         way.weighted = weighted;
