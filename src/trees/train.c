@@ -96,7 +96,7 @@ static dp_status take_memory(TreesTraining *t, const Comm *comm)
     DP_TRY(dp_new(&t->level_score, 2 * features * TREES_MAX_BINS));
     DP_TRY(dp_new(&t->share.first, (size_t)comm_size(comm) + 1));
     DP_TRY(dp_new(&t->share.counts, (size_t)comm_size(comm)));
-    DP_TRY(dp_new(&t->leaf_sum, 6 * nodes));
+    DP_TRY(dp_new(&t->leaf_sum, 6 * nodes + 1));
     DP_TRY(dp_new(&t->leaf_value, 2 * nodes));
     DP_TRY(dp_new(&t->draft.feature, places));
     DP_TRY(dp_new(&t->draft.bin, places));
@@ -379,10 +379,12 @@ static void find_rows_leaves(TreesTraining *t, const TreesDraft *tree, const Tre
     t->ops->walk(t->context, &job);
 }
 
-/* Collective. Leaf values from the exact sums of the true gradients of all train rows, drawn or not. */
-static void find_leaves(TreesTraining *t, const Comm *comm)
+/* Collective. Leaf values from the exact sums of the true gradients of all train rows, drawn or not. `mine`, this
+ * rank's status, goes along with the sums. */
+static dp_status find_leaves(TreesTraining *t, dp_status mine, const Comm *comm)
 {
     int leaves = 1 << t->draft.depth;
+    int64_t *failed = t->leaf_sum + 3 * leaves;
     TreesStretch stretch = {0};
     memset(t->leaf_sum, 0, 3 * (size_t)leaves * sizeof *t->leaf_sum);
     while (trees_next_stretch(t, &stretch)) {
@@ -395,13 +397,17 @@ static void find_leaves(TreesTraining *t, const Comm *comm)
         find_rows_leaves(t, &t->draft, &stretch);
         t->ops->leaf_sums(t->context, &job);
     }
-    comm_sum_i64(comm, t->leaf_sum, 3 * (size_t)leaves);
+    *failed = mine != DP_OK;
+    comm_sum_i64(comm, t->leaf_sum, 3 * (size_t)leaves + 1);
+    if (*failed)
+        return comm_agree(comm, mine);
     for (int i = 0; i < leaves; i++) {
         t->leaf_value[i] = tree_leaf(t->leaf_sum[3 * i], t->leaf_sum[3 * i + 1], 1 / t->g_sum_scale, 1 / t->h_sum_scale,
                                      t->options.l1, t->options.l2, t->options.learning_rate);
     }
     if (t->options.rise)
         trees_order_leaves(t);
+    return DP_OK;
 }
 
 static void add_leaves(TreesTraining *t, const TreesStretch *stretch)
@@ -439,8 +445,7 @@ dp_status trees_training_step(TreesTraining *t, bool *grew, const Comm *comm)
         *grew |= one;
         if (!one && t->model.outputs == 1)
             break;
-        find_leaves(t, comm);
-        DP_TRY_ALL(comm, grow_model(t));
+        DP_TRY(find_leaves(t, grow_model(t), comm));
         add_tree(t);
         TreesStretch stretch = {0};
         while (trees_next_stretch(t, &stretch))
