@@ -15,8 +15,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/publish.h"
-#include "comm/comm.h"
-#include "trees/trees.h"
+#include "bench/bench.h"
 
 enum { RUNS_MAX = 101 };
 
@@ -29,54 +28,26 @@ typedef struct Bench {
     int8_t *label;
 } Bench;
 
-static _Noreturn void stop(const char *what)
-{
-    fprintf(stderr, "card: %s: %s\n", what, dp_error_last()->text);
-    exit(1);
-}
-#define MUST(call)                                                                                                     \
-    do {                                                                                                               \
-        if ((call) != DP_OK)                                                                                           \
-            stop(#call);                                                                                               \
-    } while (0)
-
 static void read_options(Bench *bench, int argc, char **argv)
 {
+    TreesOptions *options = &bench->options;
+    const BenchKey keys[] = {
+        {"rows", BENCH_COUNT, &bench->rows},
+        {"features", BENCH_INT, &bench->features},
+        {"trees", BENCH_COUNT, &options->trees},
+        {"depth", BENCH_COUNT, &options->depth},
+        {"bins", BENCH_COUNT, &options->bins},
+        {"runs", BENCH_INT, &bench->runs},
+        {"device", BENCH_TEXT, &bench->device},
+        {"threads", BENCH_INT, &bench->threads},
+        {.key = NULL},
+    };
     *bench = (Bench){.data = argv[1], .device = "cuda", .features = 32, .runs = 5, .threads = 1};
-    bench->options = (TreesOptions){.trees = 100,
-                                    .depth = 6,
-                                    .bins = 256,
-                                    .learning_rate = 0.1,
-                                    .l2 = 1,
-                                    .min_child = 1,
-                                    .sample_rows = 1,
-                                    .sample_columns = 1,
-                                    .positive_weight = 1,
-                                    .levels = 63};
-    for (int i = 2; i < argc; i++) {
-        char *value = strchr(argv[i], '=');
-        if (!value)
-            stop(argv[i]);
-        *value++ = 0;
-        if (!strcmp(argv[i], "rows"))
-            bench->rows = atoll(value);
-        else if (!strcmp(argv[i], "features"))
-            bench->features = atoi(value);
-        else if (!strcmp(argv[i], "trees"))
-            bench->options.trees = atoll(value);
-        else if (!strcmp(argv[i], "depth"))
-            bench->options.depth = atoll(value);
-        else if (!strcmp(argv[i], "bins"))
-            bench->options.bins = atoll(value);
-        else if (!strcmp(argv[i], "runs"))
-            bench->runs = atoi(value) < RUNS_MAX ? atoi(value) : RUNS_MAX;
-        else if (!strcmp(argv[i], "device"))
-            bench->device = value;
-        else if (!strcmp(argv[i], "threads"))
-            bench->threads = atoi(value);
-        else
-            stop(argv[i]);
-    }
+    *options = bench_trees();
+    options->trees = 100;
+    options->min_child = 1;
+    bench_arguments(keys, 2, argc, argv);
+    bench->runs = bench->runs < RUNS_MAX ? bench->runs : RUNS_MAX;
 }
 
 static void read_data(Bench *bench)

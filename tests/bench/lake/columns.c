@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "bench/bench.h"
 #include "lake/lake.h"
 
 enum { NUMBERS = 20, CATEGORIES = 12, COLUMNS = 1 + NUMBERS + CATEGORIES, WORDS = 20001 };
@@ -124,13 +124,6 @@ static dp_status write_table(char **argv, LakeCompress compress, const Comm *com
 }
 
 /* Touches what a scan gives as little as a caller could: one value a column and block. */
-static double processor_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static dp_status read_once(double *seconds, double *processor, double *sum, const char *lake, int threads,
                            const Comm *comm)
 {

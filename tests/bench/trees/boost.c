@@ -15,36 +15,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/publish.h"
-#include "comm/comm.h"
-#include "trees/trees.h"
+#include "bench/bench.h"
 
 enum { NUMBERS = 20, CODES = 12, FEATURES = NUMBERS + CODES, GROUP = 4, CHUNK = 8192 };
 
 typedef struct Bench {
     const char *data, *device, *margins;
     int threads, every;
-    uint64_t seed;
+    int64_t seed;
     TreesLimits limits;
     int64_t train_rows, test_rows, rows; /* rows: to learn from, of all ranks */
     TreesOptions options;
 } Bench;
-
-static _Noreturn void stop(const char *what)
-{
-    fprintf(stderr, "boost: %s %s %s\n", what, dp_error_last()->text, dp_error_last()->trace);
-    exit(1);
-}
-#define MUST(call)                                                                                                     \
-    do {                                                                                                               \
-        if ((call) != DP_OK)                                                                                           \
-            stop(#call);                                                                                               \
-    } while (0)
 
 static int open_file(const char *folder, const char *name)
 {
@@ -64,16 +51,6 @@ static void read_all(int file, void *to, size_t size, int64_t at)
             stop("reading");
         done += (size_t)n;
     }
-}
-
-/* Processor time of all ranks so far. Collective. */
-static double processor_seconds(const Comm *comm)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    int64_t used = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    comm_sum_i64(comm, &used, 1);
-    return (double)used * 1e-9;
 }
 
 /* Columns first .. first + GROUP - 1 of rows from .. from + n - 1 as floats. */
@@ -100,62 +77,35 @@ static void read_columns(const Bench *bench, int first, int64_t from, int64_t n,
 
 static void read_options(Bench *bench, int argc, char **argv)
 {
+    TreesOptions *options = &bench->options;
+    const char *by = "uniform";
+    int64_t memory = 0;
+    const BenchKey keys[] = {
+        {"growth", BENCH_GROWTH, &options->growth},
+        {"leaves", BENCH_COUNT, &options->leaves},
+        {"trees", BENCH_COUNT, &options->trees},
+        {"depth", BENCH_COUNT, &options->depth},
+        {"rate", BENCH_REAL, &options->learning_rate},
+        {"bins", BENCH_COUNT, &options->bins},
+        {"levels", BENCH_COUNT, &options->levels},
+        {"sample", BENCH_REAL, &options->sample_rows},
+        {"by", BENCH_TEXT, &by},
+        {"threads", BENCH_INT, &bench->threads},
+        {"seed", BENCH_COUNT, &bench->seed},
+        {"memory", BENCH_COUNT, &memory},
+        {"every", BENCH_INT, &bench->every},
+        {"rows", BENCH_COUNT, &bench->rows},
+        {"device", BENCH_TEXT, &bench->device},
+        {"margins", BENCH_TEXT, &bench->margins},
+        {.key = NULL},
+    };
     *bench = (Bench){.data = argv[1], .device = "cpu", .threads = 1, .seed = 7};
-    bench->options = (TreesOptions){.trees = 200,
-                                    .depth = 6,
-                                    .leaves = 31,
-                                    .bins = 256,
-                                    .growth = TREES_DEPTHWISE,
-                                    .learning_rate = 0.1,
-                                    .l2 = 1,
-                                    .min_child = 0.001,
-                                    .sample_rows = 1,
-                                    .sample_columns = 1,
-                                    .positive_weight = 1,
-                                    .levels = 63};
-    for (int i = 2; i < argc; i++) {
-        char *value = strchr(argv[i], '=');
-        if (!value)
-            stop(argv[i]);
-        *value++ = 0;
-        const char *key = argv[i];
-        if (!strcmp(key, "growth"))
-            bench->options.growth = strcmp(value, "depth") == 0  ? TREES_DEPTHWISE
-                                    : strcmp(value, "leaf") == 0 ? TREES_LEAFWISE
-                                                                 : TREES_SYMMETRIC;
-        else if (!strcmp(key, "leaves"))
-            bench->options.leaves = atoll(value);
-        else if (!strcmp(key, "trees"))
-            bench->options.trees = atoll(value);
-        else if (!strcmp(key, "depth"))
-            bench->options.depth = atoll(value);
-        else if (!strcmp(key, "rate"))
-            bench->options.learning_rate = atof(value);
-        else if (!strcmp(key, "bins"))
-            bench->options.bins = atoll(value);
-        else if (!strcmp(key, "levels"))
-            bench->options.levels = atoll(value);
-        else if (!strcmp(key, "sample"))
-            bench->options.sample_rows = atof(value);
-        else if (!strcmp(key, "by"))
-            bench->options.sample_by = strcmp(value, "gradient") == 0 ? TREES_SAMPLE_GRADIENT : TREES_SAMPLE_UNIFORM;
-        else if (!strcmp(key, "threads"))
-            bench->threads = atoi(value);
-        else if (!strcmp(key, "seed"))
-            bench->seed = (uint64_t)atoll(value);
-        else if (!strcmp(key, "memory"))
-            bench->limits = (TreesLimits){.memory = atoll(value) << 20, .scratch = bench->data};
-        else if (!strcmp(key, "every"))
-            bench->every = atoi(value);
-        else if (!strcmp(key, "rows"))
-            bench->rows = atoll(value);
-        else if (!strcmp(key, "device"))
-            bench->device = value;
-        else if (!strcmp(key, "margins"))
-            bench->margins = value;
-        else
-            stop(key);
-    }
+    *options = bench_trees();
+    options->growth = TREES_DEPTHWISE;
+    bench_arguments(keys, 2, argc, argv);
+    options->sample_by = strcmp(by, "gradient") == 0 ? TREES_SAMPLE_GRADIENT : TREES_SAMPLE_UNIFORM;
+    if (memory > 0)
+        bench->limits = (TreesLimits){.memory = memory << 20, .scratch = bench->data};
 }
 
 /* "train_rows": 2000000 in meta.json. */
@@ -260,7 +210,7 @@ int main(int argc, char **argv)
     }
     dp_free(&columns);
     TreesRows rows = {.n = n, .label = label, .part = part, .row = row};
-    cpu = processor_seconds(comm);
+    cpu = processor_of_ranks(comm);
     start = dp_clock_seconds();
     MUST(trees_training_begin(&training, matrix, &rows, &bench.options, bench.seed, device, comm));
     begun = dp_clock_seconds() - start;
@@ -268,7 +218,7 @@ int main(int argc, char **argv)
         MUST(trees_training_step(training, &grew, comm));
     comm_wait_all(comm);
     trained = dp_clock_seconds() - start;
-    cpu = processor_seconds(comm) - cpu;
+    cpu = processor_of_ranks(comm) - cpu;
     int64_t peak = dp_memory_peak();
     comm_sum_i64(comm, &peak, 1);
     if (comm_rank(comm) == 0) {

@@ -10,21 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "bench/bench.h"
 #include "model/model.h"
-
-static _Noreturn void stop(const char *what)
-{
-    fprintf(stderr, "categories: %s %s %s\n", what, dp_error_last()->text, dp_error_last()->trace);
-    exit(1);
-}
-#define MUST(call)                                                                                                     \
-    do {                                                                                                               \
-        if ((call) != DP_OK)                                                                                           \
-            stop(#call);                                                                                               \
-    } while (0)
 
 typedef struct Bench {
     const char *lake, *train, *test, *margins;
@@ -68,15 +57,6 @@ static void read_options(Bench *bench, int argc, char **argv)
     for (size_t s = 0; s < model_sections_n; s++)
         if (strcmp(model_sections[s].path, "model.categories") == 0)
             MUST(config_bind(bench->config, &model_sections[s], &bench->encode));
-}
-
-static double processor_seconds(const Comm *comm)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    int64_t used = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    comm_sum_i64(comm, &used, 1);
-    return (double)used * 1e-9;
 }
 
 /* Rank 0: table TEST through contract and model. */
@@ -152,7 +132,7 @@ int main(int argc, char **argv)
     MUST(device_open(&device, "cpu", 0, bench.threads));
     MUST(lake_open(&table, bench.lake, bench.train, comm));
     comm_wait_all(comm);
-    double cpu = processor_seconds(comm), start = dp_clock_seconds();
+    double cpu = processor_of_ranks(comm), start = dp_clock_seconds();
     MUST(data_open(&data, table, &options, &split, &bench.encode, 7, bench.threads, comm));
     double opened = dp_clock_seconds();
     MUST(model_build(&model, bench.config, 7, device));
@@ -162,7 +142,7 @@ int main(int argc, char **argv)
         MUST(model_step(model, &more, comm));
     comm_wait_all(comm);
     double trained = dp_clock_seconds();
-    cpu = processor_seconds(comm) - cpu;
+    cpu = processor_of_ranks(comm) - cpu;
     int64_t peak = dp_memory_peak(), trees = model_steps(model);
     comm_sum_i64(comm, &peak, 1);
     MUST(model_finish(model, comm));

@@ -13,15 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "comm/comm.h"
 #include "support/forest.h"
-#include "trees/trees.h"
+#include "bench/bench.h"
 
 enum { NUMBERS = 20, CODES = 12, FEATURES = NUMBERS + CODES, TRAIN_ROWS = 2000000, TEST_ROWS = 500000, CHUNK = 8192 };
 
@@ -32,57 +30,19 @@ typedef struct Bench {
     TreesOptions options;
 } Bench;
 
-static void stop(const char *what)
-{
-    fprintf(stderr, "score: %s: %s\n", what, dp_error_last()->text);
-    exit(1);
-}
-#define MUST(call)                                                                                                     \
-    do {                                                                                                               \
-        if ((call) != DP_OK)                                                                                           \
-            stop(#call);                                                                                               \
-    } while (0)
-
 static void read_options(Bench *bench, int argc, char **argv)
 {
+    TreesOptions *options = &bench->options;
+    const BenchKey keys[] = {
+        {"growth", BENCH_GROWTH, &options->growth}, {"trees", BENCH_COUNT, &options->trees},
+        {"depth", BENCH_COUNT, &options->depth},    {"learn", BENCH_COUNT, &bench->learn},
+        {"threads", BENCH_INT, &bench->threads},    {"runs", BENCH_INT, &bench->runs},
+        {"device", BENCH_TEXT, &bench->device},     {"onnx", BENCH_TEXT, &bench->onnx},
+        {"explain", BENCH_COUNT, &bench->explain},  {.key = NULL},
+    };
     *bench = (Bench){.data = argv[1], .device = "cpu", .threads = 1, .runs = 5, .learn = 300000, .explain = 2000};
-    bench->options = (TreesOptions){.trees = 200,
-                                    .depth = 6,
-                                    .bins = 256,
-                                    .growth = TREES_SYMMETRIC,
-                                    .learning_rate = 0.1,
-                                    .l2 = 1,
-                                    .min_child = 0.001,
-                                    .sample_rows = 1,
-                                    .sample_columns = 1,
-                                    .positive_weight = 1,
-                                    .levels = 63};
-    for (int i = 2; i < argc; i++) {
-        char *value = strchr(argv[i], '=');
-        if (!value)
-            stop(argv[i]);
-        *value++ = 0;
-        if (!strcmp(argv[i], "growth"))
-            bench->options.growth = strcmp(value, "depth") == 0 ? TREES_DEPTHWISE : TREES_SYMMETRIC;
-        else if (!strcmp(argv[i], "trees"))
-            bench->options.trees = atoll(value);
-        else if (!strcmp(argv[i], "depth"))
-            bench->options.depth = atoll(value);
-        else if (!strcmp(argv[i], "learn"))
-            bench->learn = atoll(value);
-        else if (!strcmp(argv[i], "threads"))
-            bench->threads = atoi(value);
-        else if (!strcmp(argv[i], "runs"))
-            bench->runs = atoi(value);
-        else if (!strcmp(argv[i], "device"))
-            bench->device = value;
-        else if (!strcmp(argv[i], "onnx"))
-            bench->onnx = value;
-        else if (!strcmp(argv[i], "explain"))
-            bench->explain = atoll(value);
-        else
-            stop(argv[i]);
-    }
+    *options = bench_trees();
+    bench_arguments(keys, 2, argc, argv);
 }
 
 static void read_part(const char *folder, const char *name, int64_t from, int64_t n, int64_t width, void *out)
@@ -164,13 +124,6 @@ static double median(double *values, int n)
 {
     qsort(values, (size_t)n, sizeof *values, by_value);
     return values[n / 2];
-}
-
-static double processor_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 /* The test rows in the three forms that a pipeline may hold them in; one of them is asked for. */
