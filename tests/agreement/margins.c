@@ -162,10 +162,6 @@ int main(int argc, char **argv)
     static const char *both[] = {"cpu", "cuda"};
     const struct CMUnitTest tests[] = {cmocka_unit_test(margins_agree)};
     names = argc > 1 ? (const char **)argv + 1 : both;
-    names_n = argc > 1 ? argc - 1 : 1;
-    if (argc == 1 && getenv("DIPPER_CARD")) { /* the card played by the processor */
-        setenv("DIPPER_CUDA_PLUGIN", getenv("DIPPER_CARD"), 0);
-        names_n = 2;
-    }
+    names_n = argc > 1 ? argc - 1 : check_card() ? 2 : 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -573,10 +573,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(partition_agrees), cmocka_unit_test(walk_agrees),        cmocka_unit_test(leaves_agrees),
     };
     names = argc > 1 ? (const char **)argv + 1 : cpu;
-    names_n = argc > 1 ? argc - 1 : 3;
-    if (argc == 1 && getenv("DIPPER_CARD")) { /* the card played by the processor */
-        setenv("DIPPER_CUDA_PLUGIN", getenv("DIPPER_CARD"), 0);
-        names_n = 4;
-    }
+    names_n = argc > 1 ? argc - 1 : check_card() ? 4 : 3;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,8 +4,10 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "base/status.h"
@@ -23,6 +25,14 @@
         assert_int_equal((call), (expected_status));                                                                   \
         assert_string_equal(dp_error_last()->id, (expected_id));                                                       \
     } while (0)
+
+/* From here on "cuda" is the card played by the processor, unless DIPPER_CUDA_PLUGIN names another plugin. false: a
+ * build without a C++ compiler has none. */
+static inline bool check_card(void)
+{
+    const char *card = getenv("DIPPER_CARD");
+    return card && setenv("DIPPER_CUDA_PLUGIN", card, 0) == 0;
+}
 
 /* Sanitizers take time and memory of their own: figures of both say nothing there. */
 #ifdef __has_feature

@@ -268,9 +268,8 @@ static int open_devices(void **state)
         if (device_open(&device[d], d == 0 ? "reference" : "cpu", 0, 1) != DP_OK)
             return -1;
     }
-    if (!getenv("DIPPER_CARD"))
+    if (!check_card())
         return 0;
-    setenv("DIPPER_CUDA_PLUGIN", getenv("DIPPER_CARD"), 0);
     return device_open(&device[4], "cuda", 0, 1) == DP_OK ? 0 : -1;
 }
 

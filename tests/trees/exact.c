@@ -25,13 +25,10 @@ static dp_digest learned(const Table *table, const Way *way)
     return digest;
 }
 
-/* The card played by the processor, unless DIPPER_CUDA_PLUGIN names another; none without a C++ compiler. */
 static bool card_at_hand(void)
 {
     Device *device = NULL;
-    if (getenv("DIPPER_CARD"))
-        setenv("DIPPER_CUDA_PLUGIN", getenv("DIPPER_CARD"), 0);
-    bool there = device_open(&device, "cuda", 0, 1) == DP_OK;
+    bool there = check_card() && device_open(&device, "cuda", 0, 1) == DP_OK;
     device_close(&device);
     return there;
 }
