@@ -292,8 +292,10 @@ dp_status dp_read_file(char **data, size_t *size, const char *path, size_t max)
                      max);
         goto done;
     }
+    /* All at once, as a rule: one byte more tells that nothing follows. */
+    DP_GO(dp_buf_reserve(&buf, info.st_size > 0 ? (size_t)info.st_size + 1 : 1));
     do {
-        DP_GO(dp_buf_reserve(&buf, 65536));
+        DP_GO(dp_buf_reserve(&buf, buf.room - buf.size > 1 ? 0 : 65536));
         n = read(fd, buf.data + buf.size, buf.room - buf.size - 1);
         if (n < 0 && errno == EINTR)
             continue;

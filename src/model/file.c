@@ -2,8 +2,8 @@
  *
  * Layout: a user block of 512 bytes that holds the SHA-256 of everything behind it, then HDF5 with two groups,
  * `payload` (one plain dataset an array) and `provenance` (one dataset, `json`). HDF5 alone notices next to none of the
- * bits that flip, so the bytes are compared with that digest before they are read, and what they give with the
- * payload's own. The library writes files; it never sees one that it did not make.
+ * bits that flip, so what is read is compared with the payload's own digest, and where the provenance is wanted the
+ * bytes before that with the user block's. The library writes files; it never sees one that it did not make.
  */
 #include "model/model_priv.h"
 
@@ -34,17 +34,23 @@ dp_status model_file_seal(char *image, size_t size)
     return DP_OK;
 }
 
-static dp_status block_check(const char *image, size_t size, const char *name)
+static dp_status head_check(const char *image, size_t size, const char *name)
 {
-    char expected[BLOCK];
     int format = 0;
-    dp_digest digest;
     if (size < BLOCK || sscanf(image, "Dipper model, format %d\n", &format) != 1 || format < 1)
         return dp_fail(DP_ERR_DATA, "model-01", "%s is not a model file of Dipper (it has %zu bytes)", name, size);
     if (format > MODEL_FORMAT)
         return dp_fail(DP_ERR_DATA, "model-01", "%s has format %d; this Dipper reads up to %d: use a newer one", name,
                        format, (int)MODEL_FORMAT);
-    DP_TRY(dp_digest_of(&digest, image + BLOCK, size - BLOCK));
+    return DP_OK;
+}
+
+dp_status model_file_check(const void *image, size_t size, const char *name)
+{
+    char expected[BLOCK];
+    dp_digest digest;
+    DP_TRY(head_check(image, size, name));
+    DP_TRY(dp_digest_of(&digest, (const char *)image + BLOCK, size - BLOCK));
     block_print(expected, &digest);
     if (memcmp(expected, image, BLOCK) != 0)
         return dp_fail(DP_ERR_DATA, "model-02",
@@ -208,7 +214,7 @@ dp_status model_file_read(ModelArrays *arrays, char family[32], dp_digest *paylo
 {
     ModelImage out = {.arrays = arrays, .payload = payload, .provenance = provenance};
     arrays->n = 0;
-    DP_TRY(block_check(image, size, name));
+    DP_TRY(provenance ? model_file_check(image, size, name) : head_check(image, size, name));
     dp_status st = model_image_read(&out, (const char *)image + BLOCK, size - BLOCK, name);
     memcpy(family, out.family, sizeof out.family);
     if (st != DP_OK) {

@@ -384,6 +384,11 @@ done:
     model_free(&m);
     if (st != DP_OK && provenance)
         dp_free(provenance);
+    if (st == DP_ERR_DATA && !provenance) { /* damage is told from a file that lies */
+        dp_error error = *dp_error_last();
+        st = model_file_check(image, size, name);
+        st = st == DP_OK ? dp_fail_as(&error) : st;
+    }
     return st;
 }
 

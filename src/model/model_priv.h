@@ -63,7 +63,11 @@ typedef struct ModelImage {
     char **provenance; /* may be NULL */
 } ModelImage;
 dp_status model_image_read(ModelImage *out, const void *bytes, size_t size, const char *name);
-/* Local. name: for messages. *arrays owned; *provenance (free with dp_free). Checks all but what the family knows. */
+/* Local. Does the file begin as one, and hold the bytes that its user block says? Fails DATA. */
+dp_status model_file_check(const void *image, size_t size, const char *name);
+/* Local. name: for messages. *arrays owned; *provenance (free with dp_free). Checks all but what the family knows;
+ * without provenance the arrays by the payload's digest alone, of which a file's own would be a second time the same
+ * work: a failure may then be mere damage, which model_file_check tells. */
 dp_status model_file_read(ModelArrays *arrays, char family[32], dp_digest *payload, char **provenance,
                           const void *image, size_t size, const char *name);
 

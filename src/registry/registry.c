@@ -175,14 +175,15 @@ static dp_status adopt(AuditLog *log, int version, dp_digest *payload)
     Model *model = NULL;
     ModelFacts facts;
     dp_digest file;
-    char path[REGISTRY_PATH_MAX];
+    char path[REGISTRY_PATH_MAX], *provenance = NULL; /* asked for so that the whole file is checked */
     snprintf(path, sizeof path, "%s/%s/%d.h5", log->models, log->name, version);
-    DP_GO(model_load(&model, NULL, path, NULL));
+    DP_GO(model_load(&model, &provenance, path, NULL));
     DP_GO(model_facts(&facts, model));
     DP_GO(dp_digest_of_file(&file, path));
     DP_GO(append_offer(log, version, &file, &facts.payload));
     *payload = facts.payload;
 done:
+    dp_free(&provenance);
     model_free(&model);
     return st;
 }

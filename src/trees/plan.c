@@ -30,17 +30,21 @@ void trees_plan_free(PlanArrays *arrays)
 /* Work space: where each border and condition of the model goes. */
 typedef struct Maps {
     int64_t nodes;
-    int32_t *feature;      /* [F] its number in the plan, NOT_USED */
-    int32_t *border;       /* [borders] its number among the kept ones of its feature, from 0; NOT_USED */
-    int32_t *condition[2]; /* by flip: [borders + F] of border_at[f] + f + kept (0: missing alone); NOT_USED */
+    int32_t *feature;   /* [F] its number in the plan, NOT_USED */
+    int32_t *border;    /* [borders] its number among the kept ones of its feature, from 0; NOT_USED */
+    int32_t flip;       /* borders + F */
+    int32_t *condition; /* [2][flip] of border_at[f] + f + kept (0: missing alone), NOT_USED; one more asks nothing */
+    int32_t *question;  /* [nodes] where in condition a node's stands */
+    uint32_t *walk;     /* [conditions + 1] as TreePlan.walk; the last asks nothing */
 } Maps;
 
 static void maps_free(Maps *maps)
 {
     dp_free(&maps->feature);
     dp_free(&maps->border);
-    dp_free(&maps->condition[0]);
-    dp_free(&maps->condition[1]);
+    dp_free(&maps->condition);
+    dp_free(&maps->question);
+    dp_free(&maps->walk);
 }
 
 static dp_status maps_build(Maps *maps, const TreesModel *m)
@@ -49,13 +53,13 @@ static dp_status maps_build(Maps *maps, const TreesModel *m)
     maps->nodes = m->n_trees > 0 ? m->node_at[m->n_trees] : 0;
     DP_TRY(dp_new(&maps->feature, features));
     DP_TRY(dp_new(&maps->border, borders));
-    DP_TRY(dp_new(&maps->condition[0], borders + features));
-    DP_TRY(dp_new(&maps->condition[1], borders + features));
+    maps->flip = (int32_t)(borders + features);
+    DP_TRY(dp_new(&maps->condition, 2 * (borders + features) + 1));
+    DP_TRY(dp_new(&maps->question, (size_t)maps->nodes));
     memset(maps->feature, 0xff, features * sizeof *maps->feature); /* NOT_USED */
     if (borders > 0)
         memset(maps->border, 0xff, borders * sizeof *maps->border);
-    memset(maps->condition[0], 0xff, (borders + features) * sizeof *maps->condition[0]);
-    memset(maps->condition[1], 0xff, (borders + features) * sizeof *maps->condition[1]);
+    memset(maps->condition, 0xff, 2 * (borders + features) * sizeof *maps->condition);
     return DP_OK;
 }
 
@@ -95,11 +99,12 @@ static dp_status keep_borders(Maps *maps, PlanArrays *a, TreePlan *plan, const T
     return DP_OK;
 }
 
-/* Where in maps->condition a node's question stands; 0 .. kept borders of its feature. */
-static int64_t question_of(const Maps *maps, const TreesModel *m, int64_t node)
+/* Where in maps->condition the question of a node that asks one stands; 0 .. kept borders of its feature. */
+static int32_t question_of(const Maps *maps, const TreesModel *m, int64_t node)
 {
     int32_t f = m->node_feature[node], border = m->node_border[node];
-    return m->border_at[f] + (int64_t)f + (border < m->border_at[f] ? 0 : maps->border[border] + 1);
+    return maps->flip * m->node_missing_right[node] + m->border_at[f] + f +
+           (border < m->border_at[f] ? 0 : maps->border[border] + 1);
 }
 
 static dp_status number_conditions(Maps *maps, PlanArrays *a, TreePlan *plan, const TreesModel *m)
@@ -108,13 +113,14 @@ static dp_status number_conditions(Maps *maps, PlanArrays *a, TreePlan *plan, co
     DP_TRY(dp_new(&a->condition_at, 2 * (size_t)plan->features + 1));
     DP_TRY(dp_new(&a->condition_of, most + 1));
     DP_TRY(dp_new(&a->least, most + 1));
-    for (int64_t i = 0; i < maps->nodes; i++)
-        if (m->node_feature[i] >= 0)
-            maps->condition[m->node_missing_right[i]][question_of(maps, m, i)] = 0;
+    for (int64_t i = 0; i < maps->nodes; i++) {
+        maps->question[i] = m->node_feature[i] < 0 ? 2 * maps->flip : question_of(maps, m, i);
+        maps->condition[maps->question[i]] = 0;
+    }
     for (int32_t f = 0; f < plan->features; f++) {
         int32_t column = a->column[f], kept = a->border_at[f + 1] - a->border_at[f];
         for (int flip = 0; flip < 2; flip++) {
-            int32_t *condition = maps->condition[flip] + m->border_at[column] + column;
+            int32_t *condition = maps->condition + flip * maps->flip + m->border_at[column] + column;
             for (int32_t k = 0; k <= kept; k++)
                 if (condition[k] != NOT_USED) {
                     /* Right: place >= k + 1, counted from flip on. k 0 is any number, k 1 those over border 0. */
@@ -125,6 +131,13 @@ static dp_status number_conditions(Maps *maps, PlanArrays *a, TreePlan *plan, co
             a->condition_at[2 * f + flip + 1] = plan->conditions;
         }
     }
+    maps->condition[2 * maps->flip] = plan->conditions;
+    DP_TRY(dp_new(&maps->walk, (size_t)plan->conditions + 1));
+    for (int32_t c = 0; c < plan->conditions; c++) {
+        int32_t f = a->condition_of[c];
+        maps->walk[c] = (uint32_t)(2 * f + (c >= a->condition_at[2 * f + 1])) << 8 | a->least[c];
+    }
+    maps->walk[plan->conditions] = (uint32_t)(2 * plan->features) << 8 | 1;
     return DP_OK;
 }
 
@@ -196,16 +209,11 @@ static void lay_tree(PlanArrays *a, TreePlan *plan, const Maps *maps, const Tree
 {
     int64_t nodes = m->node_at[order->tree + 1] - m->node_at[order->tree], leaves = INT64_C(1) << order->depth;
     const int32_t *leaf = m->leaf + m->leaf_at[order->tree];
+    const int32_t *question = maps->question + m->node_at[order->tree];
     for (int64_t i = 0; i < nodes; i++) {
-        int64_t node = m->node_at[order->tree] + i;
-        a->node[tree->node + i] = m->node_feature[node] < 0
-                                      ? plan->conditions
-                                      : maps->condition[m->node_missing_right[node]][question_of(maps, m, node)];
-    }
-    for (int64_t i = tree->node; i < tree->node + nodes; i++) {
-        int32_t c = a->node[i], f = c == plan->conditions ? plan->features : a->condition_of[c];
-        bool flip = c < plan->conditions && c >= a->condition_at[2 * f + 1];
-        a->walk[i] = (uint32_t)(2 * f + flip) << 8 | (c < plan->conditions ? a->least[c] : 1);
+        int32_t c = maps->condition[question[i]];
+        a->node[tree->node + i] = c;
+        a->walk[tree->node + i] = maps->walk[c];
     }
     memcpy(a->leaf + tree->leaf, leaf, (size_t)leaves * sizeof *leaf);
     int64_t width = leaves > PLANE_WIDTH ? leaves : PLANE_WIDTH;

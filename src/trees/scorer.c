@@ -14,7 +14,7 @@ dp_status trees_scorer_build(TreesScorer **scorer, const TreesModel *model, Devi
     DP_TRY(dp_new(&s, 1));
     s->device = device;
     DP_GO(dp_new(&s->shared, 1));
-    DP_GO(trees_model_copy(&s->model, model));
+    s->model = *model;
     DP_GO(trees_plan_build(&s->arrays, &s->plan, &s->model));
     if (device)
         s->plan.kept = device_tree_ops(device)->keep_plan(device_context(device), &s->plan);
@@ -35,7 +35,6 @@ void trees_scorer_free(TreesScorer **scorer)
     if ((*scorer)->plan.kept)
         device_tree_ops((*scorer)->device)->drop_plan(device_context((*scorer)->device), (*scorer)->plan.kept);
     trees_plan_free(&(*scorer)->arrays);
-    trees_model_free(&(*scorer)->model);
     dp_free(scorer);
 }
 

@@ -24,7 +24,7 @@ typedef struct TreesShared {
 } TreesShared;
 
 struct TreesScorer {
-    TreesModel model; /* an own copy */
+    TreesModel model; /* its arrays are borrowed */
     const Device *device;
     PlanArrays arrays;
     TreePlan plan;

@@ -179,7 +179,8 @@ void trees_score(const TreesModel *model, const int64_t *margin, double *score);
 
 /* ---- evaluation ---- */
 
-/* A model laid out for fast evaluation. Borrows the device, which may be NULL: then rows are walked one by one. */
+/* A model laid out for fast evaluation. Borrows the model's arrays, and the device, which may be NULL: then rows are
+ * walked one by one. */
 typedef struct TreesScorer TreesScorer;
 dp_status trees_scorer_build(TreesScorer **scorer, const TreesModel *model, Device *device);
 void trees_scorer_free(TreesScorer **scorer);
