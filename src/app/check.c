@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/zone.h"
 #include "ingest/ingest.h"
 #include "train/train.h"
 #include "tune/tune.h"
@@ -17,6 +18,17 @@ static dp_status fault_of(Config *config, const char *path, dp_status failed)
     return config_add_fault(config, path, error.id, "%s", error.text);
 }
 
+static dp_status check_zone(const App *app, Config *config)
+{
+    SplitOptions split = {0};
+    dp_zone *zone = NULL;
+    if (app_bind(app, config, "split", &split) != DP_OK || !split.time_zone)
+        return DP_OK;
+    dp_status st = fault_of(config, "split.time_zone", dp_zone_build(&zone, split.time_zone));
+    dp_zone_free(&zone);
+    return st;
+}
+
 static dp_status check_model(const App *app, Config *config)
 {
     TrainOptions train = {0};
@@ -27,6 +39,7 @@ static dp_status check_model(const App *app, Config *config)
         DP_TRY(fault_of(config, "train.stop.metric", train_options_check(&train)));
     if (evaluates)
         DP_TRY(fault_of(config, "evaluate.metrics", score_evaluate_check(&evaluate)));
+    DP_TRY(check_zone(app, config));
     return tune_check(config);
 }
 

@@ -225,6 +225,16 @@ static dp_status check_memory(const ModelConfig *c)
                    given, process, block, least);
 }
 
+/* Whose days a split by time means: said by the config, or settled by the site. */
+static dp_status settle_zone(ModelConfig *c, const Place *place)
+{
+    CfgPartKind kind = c->split.train.kind;
+    if (c->split.time_zone || (kind != CFG_PART_MONTHS && kind != CFG_PART_DAYS && kind != CFG_PART_DATES))
+        return DP_OK;
+    c->split.time_zone = place->time_zone;
+    return config_settle(c->config, "split.time_zone", &c->split.time_zone, 1);
+}
+
 dp_status app_model_config(App *app, const Place *place, ModelConfig *c)
 {
     const char *path;
@@ -237,6 +247,7 @@ dp_status app_model_config(App *app, const Place *place, ModelConfig *c)
     DP_TRY(app_bind(app, c->config, "model.categories", &c->encode));
     DP_TRY(app_bind(app, c->config, "train", &c->train));
     DP_TRY(app_bind(app, c->config, "evaluate", &c->evaluate));
+    DP_TRY_ALL(app->comm, settle_zone(c, place));
     DP_TRY_ALL(app->comm, check_memory(c));
     c->data.memory = c->job.memory;
     c->data.scratch = place->scratch;

@@ -17,7 +17,7 @@ static const CfgRow site_rows[] = {
     {"outbox", CFG_PATH, CFG_AT(SiteOptions, outbox), .def = "", .help = "deliveries; root/outbox"},
     {"scratch", CFG_PATH, CFG_AT(SiteOptions, scratch), .def = "", .help = "what can be lost; root/scratch"},
     {"time_zone", CFG_TEXT, CFG_AT(SiteOptions, time_zone), .def = "UTC",
-     .help = "in which days and months of batches are meant, like Asia/Taipei"},
+     .help = "in which days and months of batches and splits are meant, like Asia/Taipei"},
     {"slurm.partition", CFG_TEXT, CFG_AT(SiteOptions, partition), .def = "", .help = "where jobs are sent"},
     {"slurm.account", CFG_TEXT, CFG_AT(SiteOptions, account), .def = "", .help = "who pays for them"},
     {.key = NULL},

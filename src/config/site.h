@@ -13,7 +13,7 @@ typedef struct SiteOptions {
     const char *inbox;               /* files to ingest */
     const char *outbox;              /* deliveries to other systems */
     const char *scratch;             /* what can be lost */
-    const char *time_zone;           /* whose days and months batches mean */
+    const char *time_zone;           /* whose days and months batches and splits mean */
     const char *partition, *account; /* of Slurm; NULL */
     const char *file;                /* the site.yaml; NULL without one */
     Config *config;                  /* owns the strings */

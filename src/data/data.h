@@ -36,16 +36,17 @@ typedef struct DataOptions {
     int64_t memory;
     const char *scratch;
 } DataOptions;
-/* Section "split". Months and days are whole ones (UTC), counted back from the day of the latest labelled row: test is
- * the newest part. All parts are said in one way: months and days, dates, shares (by hash of the row's identity, or of
- * the apart tuple), or by a column. Valid and test may be absent. */
+/* Section "split". Months and days are whole ones of the time zone, counted back from the day of the latest labelled
+ * row: test is the newest part. All parts are said in one way: months and days, dates, shares (by hash of the row's
+ * identity, or of the apart tuple), or by a column. Valid and test may be absent. */
 typedef struct SplitOptions {
     CfgPart train, valid, test;
-    const char *column; /* a column that says train, valid, test; NULL */
-    CfgList apart;      /* columns whose tuple must not stand in two parts: rows of valid whose tuple stands in train,
-                           and of test whose tuple stands in train or valid, are left out, and one row a tuple stays
-                           there (the earliest). With shares tuples stay together instead, and none is left out */
-    int64_t folds;      /* how many times the split is repeated for judging a way of learning; 0: once */
+    const char *column;    /* a column that says train, valid, test; NULL */
+    const char *time_zone; /* whose days and months are meant; NULL: UTC */
+    CfgList apart; /* columns whose tuple must not stand in two parts: rows of valid whose tuple stands in train,
+                      and of test whose tuple stands in train or valid, are left out, and one row a tuple stays
+                      there (the earliest). With shares tuples stay together instead, and none is left out */
+    int64_t folds; /* how many times the split is repeated for judging a way of learning; 0: once */
     /* Not from the config: 0: the split as it is written; 1 .. folds: a fold of it. By time fold 1 is the split itself,
      * each further one has its valid and test earlier by the length of test (valid, without test) and a train that
      * begins where it always does: rolling origin, growing window. By shares fold k takes the k-th part of all rows (or

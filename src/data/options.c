@@ -20,6 +20,8 @@ const CfgRow split_rows[] = {
     {"test", CFG_PART, CFG_AT(SplitOptions, test), .def = "", .help = "the newest rows; said as train is"},
     {"column", CFG_NAME, CFG_AT(SplitOptions, column), .def = "",
      .help = "a column that says train, valid or test, in place of the three"},
+    {"time_zone", CFG_TEXT, CFG_AT(SplitOptions, time_zone), .def = "",
+     .help = "whose days and months are meant, like Asia/Taipei; absent: the site's"},
     {"apart", CFG_LIST, CFG_AT(SplitOptions, apart), .def = "",
      .help = "columns whose tuple must not stand in two parts"},
     {"folds", CFG_INT, CFG_AT(SplitOptions, folds), .min = 0, .max = 100, .def = "0",

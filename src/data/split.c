@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/zone.h"
 #include "data_priv.h"
 
 static const char *const part_names[] = {"train", "valid", "test"};
@@ -130,10 +131,9 @@ static void roll_back(Window window[3], const SplitOptions *split)
 }
 
 /* Months and days are whole ones: the newest part ends with the day of the latest row. */
-static void windows_of(Window window[3], const SplitOptions *split, int64_t latest)
+static void windows_of(Window window[3], const SplitOptions *split, int64_t latest_day)
 {
-    int64_t days = latest / DP_DAY - (latest % DP_DAY < 0);
-    int64_t end = latest == DP_TIME_MISSING ? 0 : (days + 1) * DP_DAY;
+    int64_t end = (latest_day + 1) * DP_DAY;
     for (int p = DATA_TEST; p >= DATA_TRAIN; p--) {
         const CfgPart *part = part_of(split, p);
         if (part->kind == CFG_PART_DATES)
@@ -146,22 +146,34 @@ static void windows_of(Window window[3], const SplitOptions *split, int64_t late
         roll_back(window, split);
 }
 
-static void split_by_time(DataRows *rows, const SplitOptions *split, char windows[3][80], const Comm *comm)
+/* What a clock there shows is this moment. */
+static int64_t moment_of(const dp_zone *zone, int64_t shown)
+{
+    int64_t day = shown / DP_DAY - (shown % DP_DAY < 0);
+    return dp_zone_midnight(zone, day) + (shown - day * DP_DAY);
+}
+
+static dp_status split_by_time(DataRows *rows, const SplitOptions *split, char windows[3][80], const Comm *comm)
 {
     Window window[3];
+    dp_zone *zone = NULL;
     int64_t latest = DP_TIME_MISSING;
     for (int64_t i = 0; i < rows->n; i++) {
         dp_shelf_step(rows->shelf, i);
         latest = rows->time[i] > latest ? rows->time[i] : latest;
     }
     comm_max_i64(comm, &latest, 1);
-    windows_of(window, split, latest);
+    DP_TRY_ALL(comm, dp_zone_build(&zone, split->time_zone ? split->time_zone : "UTC"));
+    windows_of(window, split, latest == DP_TIME_MISSING ? -1 : dp_zone_day(zone, latest));
     for (int p = 0; p < 3 && latest != DP_TIME_MISSING; p++) {
         char from[32], to[32];
         dp_time_print(from, window[p].from);
         dp_time_print(to, window[p].to - 1 - (window[p].to - 1) % DP_DAY);
         snprintf(windows[p], sizeof windows[p], "%s .. %s", from, to);
     }
+    for (int p = 0; p < 3; p++)
+        window[p] = (Window){moment_of(zone, window[p].from), moment_of(zone, window[p].to)};
+    dp_zone_free(&zone);
     for (int64_t i = 0; i < rows->n; i++) {
         dp_shelf_step(rows->shelf, i);
         int64_t t = rows->time[i];
@@ -170,6 +182,7 @@ static void split_by_time(DataRows *rows, const SplitOptions *split, char window
             if (t != DP_TIME_MISSING && t >= window[p].from && t < window[p].to)
                 rows->part[i] = (uint8_t)p;
     }
+    return DP_OK;
 }
 
 /* ---- shares ---- */
@@ -338,7 +351,7 @@ dp_status split_into_parts(DataRows *rows, const SplitOptions *split, char windo
     if (way == WAY_SHARE)
         split_by_share(rows, split);
     else if (way != WAY_NONE)
-        split_by_time(rows, split, windows, comm);
+        DP_TRY(split_by_time(rows, split, windows, comm));
     /* Shares keep the rows of a tuple together by themselves. */
     return split->apart.n > 0 && way != WAY_SHARE ? keep_apart(rows, comm) : DP_OK;
 }
