@@ -5,7 +5,7 @@
  *
  *     int64_t shape[] = {rows, inputs};
  *     DP_TRY(tensor_view(&x, TENSOR_F32, 2, shape, memory));    // [rows][inputs], row by row
- *     Tensor some = tensor_rows(x, 64, 32);                    // rows 64 .. 95 of the same memory
+ *     Tensor some = tensor_rows(x, 64, 32);                     // rows 64 .. 95 of the same memory
  */
 #ifndef DIPPER_TENSOR_TENSOR_H
 #define DIPPER_TENSOR_TENSOR_H
