@@ -206,10 +206,11 @@ static dp_status print_result(Night *n)
         json_array_append_new(models, json_pack("{s:s, s:s, s:b, s:o}", "model", n->address[m], "scores", scores,
                                                 "known", given->known, "top", top_json(given)));
     }
-    return app_print_json(n->app, json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:o}", "scores", n->made, "of",
-                                            n->wanted.label, "rows", (json_int_t)n->result.rows, "binned",
-                                            (json_int_t)n->result.binned, "seconds", dp_clock_seconds() - n->began,
-                                            "sync_seconds", n->result.sync_seconds, "models", models));
+    return app_print_json(n->app,
+                          json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:o}", "scores", n->made, "of", n->wanted.label,
+                                    "rows", (json_int_t)n->result.rows, "binned", (json_int_t)n->result.binned,
+                                    "seconds", dp_clock_seconds() - n->began, "sync_seconds",
+                                    n->result.sync_seconds + run_facts(n->run).sync_seconds, "models", models));
 }
 
 static void say_begin(Night *n)

@@ -57,6 +57,8 @@ void codec_free(Codec *codec)
     dp_buf_free(&codec->stored);
     dp_buf_free(&codec->raw);
     dp_buf_free(&codec->spare);
+    for (int i = 0; i < CONSTANTS; i++)
+        dp_buf_free(&codec->constant[i].stored);
     *codec = (Codec){0};
 }
 
@@ -113,7 +115,7 @@ static size_t pack_zstd(ZSTD_CCtx *pack, const Stream *stream, const void *raw, 
     return ZSTD_isError(result) ? result : to.pos;
 }
 
-dp_status codec_pack(Codec *codec, const Stream *stream, const void *raw, size_t size, void *out, size_t *stored)
+static dp_status pack(Codec *codec, const Stream *stream, const void *raw, size_t size, void *out, size_t *stored)
 {
     if (stream_shuffled(stream)) {
         DP_TRY(dp_buf_reserve(&codec->stored, size));
@@ -138,6 +140,39 @@ dp_status codec_pack(Codec *codec, const Stream *stream, const void *raw, size_t
         *stored = size;
     }
     return DP_OK;
+}
+
+/* Columns that say one thing of all rows are packed once a writer: the model and the as-of of scores. */
+static bool is_constant(const Stream *stream, const void *raw, size_t size)
+{
+    return stream->filter == FILTER_ZSTD && stream->width <= sizeof(uint64_t) && size > stream->width &&
+           memcmp(raw, (const char *)raw + stream->width, size - stream->width) == 0;
+}
+
+dp_status codec_pack(Codec *codec, const Stream *stream, const void *raw, size_t size, void *out, size_t *stored)
+{
+    Constant is = {.size = size, .width = stream->width, .kind = stream->kind, .filter = stream->filter};
+    if (!is_constant(stream, raw, size))
+        return pack(codec, stream, raw, size, out, stored);
+    memcpy(&is.element, raw, stream->width);
+    for (int i = 0; i < CONSTANTS; i++) {
+        const Constant *c = &codec->constant[i];
+        if (c->element == is.element && c->size == size && c->width == is.width && c->kind == is.kind &&
+            c->filter == is.filter) {
+            memcpy(out, c->stored.data, c->stored.size);
+            *stored = c->stored.size;
+            return DP_OK;
+        }
+    }
+    DP_TRY(pack(codec, stream, raw, size, out, stored));
+    Constant *to = &codec->constant[codec->next_constant++ % CONSTANTS];
+    is.stored = to->stored;
+    *to = is;
+    to->stored.size = 0;
+    dp_status st = dp_buf_add(&to->stored, out, *stored);
+    if (st != DP_OK)
+        to->size = 0; /* as no chunk */
+    return st;
 }
 
 static dp_status damaged(const char *path, const Index *index, const Stream *stream, uint32_t c, const char *what)

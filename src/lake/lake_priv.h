@@ -98,12 +98,24 @@ int64_t blocks_of(int64_t rows);
 
 /* ---- the codec: shuffle, compress, check (codec.c) ---- */
 
+/* The last chunk of a stream whose elements were all alike, and what became of it. */
+typedef struct Constant {
+    uint64_t element;
+    size_t size;
+    uint32_t width;
+    uint8_t kind, filter;
+    dp_buf stored;
+} Constant;
+enum { CONSTANTS = 8 };
+
 /* Working memory of one thread. {0} is valid. */
 typedef struct Codec {
     ZSTD_CCtx *pack;
     ZSTD_DCtx *unpack;
     dp_buf stored, raw;
     dp_buf spare; /* for callers; codec_pack and codec_read leave it alone */
+    Constant constant[CONSTANTS];
+    unsigned next_constant;
 } Codec;
 void codec_free(Codec *codec);
 /* Local. The most bytes a chunk of `raw` bytes may take. */

@@ -129,6 +129,14 @@ static dp_status take_up(Run *run, bool *found)
     return DP_OK;
 }
 
+static dp_status publish(Run *run, const char *folder, const char *name, const char *text)
+{
+    dp_published published = {0};
+    DP_TRY(dp_publish_bytes(folder, name, text, strlen(text), DP_PUBLISH_REPLACE, &published));
+    run->sync_seconds += published.sync_seconds;
+    return DP_OK;
+}
+
 static dp_status make_folder(Run *run)
 {
     char path[RUN_PATH], open_path[RUN_PATH], open_folder[RUN_PATH], year[8], minute[16];
@@ -148,7 +156,7 @@ static dp_status make_folder(Run *run)
         DP_TRY(run_join(path, run->runs, id));
         if (access(path, F_OK) == 0)
             continue;
-        DP_TRY(dp_publish_bytes(open_folder, run->open_name, id, strlen(id), DP_PUBLISH_REPLACE, NULL));
+        DP_TRY(publish(run, open_folder, run->open_name, id));
         if (mkdir(path, FOLDER_MODE) == 0)
             return dp_copy_text(&run->folder, path);
         break;
@@ -181,8 +189,8 @@ static dp_status begin(Run *run, const char *resolved)
     snprintf(row->slurm_job, sizeof row->slurm_job, "%s", place.slurm_job ? place.slurm_job : "");
     DP_TRY(run_sign_lock(run->lock, run->folder, row->host));
     dp_publish_sweep(run->folder);
-    DP_TRY(dp_publish_bytes(run->folder, "config.yaml", resolved, strlen(resolved), DP_PUBLISH_REPLACE, NULL));
-    DP_TRY(run_record_write(&run->record, run->folder));
+    DP_TRY(publish(run, run->folder, "config.yaml", resolved));
+    DP_TRY(run_record_write(&run->record, run->folder, &run->sync_seconds));
     static const char *const marks[] = {"requeue", "leave"};
     for (int i = 0; i < 2; i++) {
         DP_TRY(run_join(path, run->folder, marks[i]));
@@ -293,8 +301,12 @@ done:
 RunFacts run_facts(const Run *run)
 {
     const RunRow *row = &run->record.row;
-    return (RunFacts){
-        .id = row->id, .folder = run->folder, .work = row->work, .state = row->state, .restarts = row->restarts};
+    return (RunFacts){.id = row->id,
+                      .folder = run->folder,
+                      .work = row->work,
+                      .state = row->state,
+                      .restarts = row->restarts,
+                      .sync_seconds = run->sync_seconds};
 }
 
 /* ---- written to ---- */
@@ -352,7 +364,7 @@ static dp_status finish(Run *run, RunState state, const char *made)
     if (state == RUN_STOPPED)
         DP_TRY(
             dp_publish_bytes(run->folder, "requeue", row->slurm_job, strlen(row->slurm_job), DP_PUBLISH_REPLACE, NULL));
-    DP_TRY(run_record_write(&run->record, run->folder));
+    DP_TRY(run_record_write(&run->record, run->folder, &run->sync_seconds));
     if (state != RUN_DONE)
         return DP_OK;
     DP_TRY(open_file(path, folder, run));

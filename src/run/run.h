@@ -34,7 +34,8 @@ typedef struct RunFacts {
     const char *folder; /* absolute path */
     const char *work;   /* "train" */
     RunState state;
-    int restarts; /* how often it was taken up again */
+    int restarts;        /* how often it was taken up again */
+    double sync_seconds; /* on rank 0: spent in fsync so far, checkpoints aside */
 } RunFacts;
 
 /* Collective. Takes up the unfinished run of this work, name and inputs, or makes a new folder. `inputs` is the digest

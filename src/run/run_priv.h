@@ -22,10 +22,12 @@ struct Run {
     char *of;      /* of a part: the folder of its run */
     double looked; /* of a part: clock when its run was last asked */
     int64_t whole; /* the generation that was saved or loaded last: the next save keeps it */
+    double sync_seconds;
 };
 
 dp_status run_record_read(RunRecord *record, const char *folder);
-dp_status run_record_write(const RunRecord *record, const char *folder);
+/* *sync_seconds += time spent in fsync. */
+dp_status run_record_write(const RunRecord *record, const char *folder, double *sync_seconds);
 /* Local. As run_find, with all that is recorded. */
 dp_status run_record_find(RunRecord *record, const char *runs, const char *id);
 bool run_record_alive(const RunRecord *record);

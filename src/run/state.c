@@ -108,8 +108,9 @@ dp_status run_record_read(RunRecord *record, const char *folder)
     return DP_OK;
 }
 
-dp_status run_record_write(const RunRecord *record, const char *folder)
+dp_status run_record_write(const RunRecord *record, const char *folder, double *sync_seconds)
 {
+    dp_published published = {0};
     const RunRow *row = &record->row;
     json_t *object = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:s, s:s, s:I, s:I, s:s}", "id", row->id, "work", row->work, "name",
@@ -120,7 +121,8 @@ dp_status run_record_write(const RunRecord *record, const char *folder)
     json_decref(object);
     if (!text)
         return dp_fail(DP_ERR_AGAIN, "base-01", "out of memory while writing the state of run %s", row->id);
-    dp_status st = dp_publish_bytes(folder, "state.json", text, strlen(text), DP_PUBLISH_REPLACE, NULL);
+    dp_status st = dp_publish_bytes(folder, "state.json", text, strlen(text), DP_PUBLISH_REPLACE, &published);
+    *sync_seconds += published.sync_seconds;
     free(text);
     return st;
 }

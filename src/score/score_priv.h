@@ -104,8 +104,9 @@ typedef struct Scorer {
     LakeWriter *writer;   /* NULL when the scores are known */
     Top top;
     /* room for one block */
-    int32_t room;
-    float *x, *score, *amount; /* [room][inputs], [room], [reasons][room] */
+    int32_t room, x_room;
+    float *x;                  /* [x_room][inputs], where rows have to be made */
+    float *score, *amount;     /* [room], [reasons][room] */
     Tensor rows;               /* of the block, as floats: [rows][inputs] of x */
     uint32_t *reason, *model;  /* [reasons][room], [room] */
     LakeValues *input, *value; /* [inputs] of a block, [schema.n] to write */

@@ -10,7 +10,6 @@ enum { CHUNK = 4096, OFFERED = 64 };
 
 static void free_room(Scorer *s)
 {
-    dp_free(&s->x);
     dp_free(&s->score);
     dp_free(&s->amount);
     dp_free(&s->reason);
@@ -37,6 +36,7 @@ void scorer_free(Scorer *s)
     sheet_free(&s->sheet);
     top_free(&s->top);
     free_room(s);
+    dp_free(&s->x);
     dp_free(&s->column);
     dp_free(&s->place);
     dp_free(&s->input);
@@ -51,7 +51,6 @@ static dp_status make_room(Scorer *s, int32_t rows)
         return DP_OK;
     free_room(s);
     s->room = 0;
-    DP_TRY(dp_new(&s->x, n * (size_t)s->inputs));
     DP_TRY(dp_new(&s->score, n));
     DP_TRY(dp_new(&s->amount, n * k));
     DP_TRY(dp_new(&s->reason, n * k));
@@ -60,6 +59,19 @@ static dp_status make_room(Scorer *s, int32_t rows)
         s->model[i] = 1;
     s->room = rows;
     return DP_OK;
+}
+
+/* The block as rows of features. */
+static dp_status make_rows(Scorer *s, int32_t rows)
+{
+    if (rows > s->x_room) {
+        dp_free(&s->x);
+        s->x_room = 0;
+        DP_TRY(dp_new(&s->x, (size_t)rows * (size_t)s->inputs));
+        s->x_room = rows;
+    }
+    s->rows = tensor_matrix(TENSOR_F32, s->x, rows, s->inputs);
+    return data_encode(s->encoder, s->input, s->rows);
 }
 
 /* ---- scores ---- */
@@ -230,10 +242,9 @@ dp_status scorer_take(Scorer *s, const Rows *rows, ScoreGiven *given)
     for (int j = 0; j < model_inputs(s->use.model)->columns; j++)
         s->input[j] = block->column[s->place[j]];
     DP_TRY(make_room(s, block->rows));
-    s->rows = tensor_matrix(TENSOR_F32, s->x, block->rows, s->inputs);
     bool columns = !block->bin && take_columns(s);
     if (!block->bin && !columns)
-        DP_TRY(data_encode(s->encoder, s->input, s->rows));
+        DP_TRY(make_rows(s, block->rows));
     predict(s, block, columns);
     if (!before) {
         DP_TRY(explain(s, block->rows));

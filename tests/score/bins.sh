@@ -81,7 +81,7 @@ head -c $((size / 2)) good >"$file"
 spoil truncated
 : >"$file"
 spoil empty
-# In the middle lies what only HDF5 reads.
+# What only HDF5 reads comes first, the bins themselves last.
 for at in 3000 $((size / 2)) $((size - 40)) $((size - 100)); do
 	python3 - "$file" "$at" <<'END'
 import sys
@@ -90,7 +90,7 @@ at = int(sys.argv[2])
 data[at : at + 64] = bytes(255 - b for b in data[at : at + 64])
 open(sys.argv[1], "wb").write(data)
 END
-	spoil "flipped at $at" "$([ "$at" = $((size / 2)) ] && echo any || echo less)"
+	spoil "flipped at $at" "$([ "$at" -le $((size / 2)) ] && echo any || echo less)"
 done
 cp "$DIPPER_SOURCE/README.md" "$file"
 spoil foreign
