@@ -255,6 +255,12 @@ void app_metric_name(char *out, const Metric *metric);
 void app_say_report(App *app, const dp_log *log, const char *label, const ScoreReport *report);
 /* Local. The same as JSON array of {metric, value, low, high, slice, rows, positives}. */
 json_t *app_report_json(const ScoreReport *report);
+/* Local, rank 0. Prints and frees an array of flat objects as CSV, a column a key of the row that has most. */
+dp_status app_print_csv(App *app, json_t *rows);
+/* Local. Is --format, where it was given, csv? Fails USAGE. */
+dp_status app_csv_asked(const App *app);
+/* Local. A line that says of what row weights are, where there are any. */
+void app_say_weight(const App *app, const ModelConfig *config);
 /* Local. A finite number, or null. */
 json_t *app_json_number(double value);
 /* Local. Prints and frees the object. */

@@ -29,10 +29,27 @@ static dp_status check_zone(const App *app, Config *config)
     return st;
 }
 
+/* The measures of a config that names none are those of labels; numbers have others. */
+static dp_status settle_metrics(const App *app, Config *config)
+{
+    static const struct {
+        const char *key, *metrics[2];
+        size_t n;
+    } of_numbers[] = {{"train.stop.metric", {"rmse"}, 1}, {"evaluate.metrics", {"rmse", "mae"}, 2}};
+    TrainOptions train = {0};
+    if (app_bind(app, config, "train", &train) != DP_OK || train.loss != TRAIN_SQUARED)
+        return DP_OK;
+    for (size_t i = 0; i < sizeof of_numbers / sizeof *of_numbers; i++)
+        if (!config_was_given(config, of_numbers[i].key))
+            DP_TRY(config_settle(config, of_numbers[i].key, of_numbers[i].metrics, of_numbers[i].n));
+    return DP_OK;
+}
+
 static dp_status check_model(const App *app, Config *config)
 {
     TrainOptions train = {0};
     EvaluateOptions evaluate = {0};
+    DP_TRY(settle_metrics(app, config));
     bool evaluates = app_bind(app, config, "evaluate", &evaluate) == DP_OK;
     train.revenue = evaluates ? evaluate.revenue : "said already";
     if (app_bind(app, config, "train", &train) == DP_OK)

@@ -38,6 +38,18 @@ static json_t *result_json(const Judged *j)
     return object;
 }
 
+static dp_status print_csv(const Judged *j)
+{
+    json_t *rows = app_report_json(&j->report), *differences = app_report_json(&j->difference), *row;
+    size_t i;
+    json_array_foreach(rows, i, row) if (!json_object_get(row, "slice"))
+        json_object_set_new(row, "slice", json_string(""));
+    json_array_foreach(differences, i, row) json_object_set_new(row, "minus", json_string(j->against));
+    json_array_extend(rows, differences);
+    json_decref(differences);
+    return app_print_csv(j->app, rows);
+}
+
 static dp_status print_table(const Judged *j)
 {
     char name[32], rows[32];
@@ -62,9 +74,12 @@ static dp_status print_table(const Judged *j)
 static dp_status evaluate(Judged *j)
 {
     const char *wanted;
+    DP_TRY(app_csv_asked(j->app));
     DP_TRY(app_place(j->app, &j->place));
     DP_TRY(app_model_config(j->app, &j->place, &j->c));
     if (j->app->args.n_words < 2 && j->c.split.folds > 1) {
+        if (app_given(j->app, APP_FORMAT))
+            return dp_fail(DP_ERR_USAGE, "app-10", "figures of folds are not written as csv; use --json");
         DP_TRY(app_parent_refuse(&j->c, "split.folds"));
         return app_folds(j->app, &j->c, &j->place);
     }
@@ -76,6 +91,7 @@ static dp_status evaluate(Judged *j)
     DP_TRY(lake_open(&j->table, j->place.lake, j->c.data.table, j->comm));
     DP_TRY(data_open(&j->data, j->table, &j->c.data, &j->c.split, &j->c.encode, (uint64_t)j->c.train.seed, j->c.threads,
                      j->comm));
+    app_say_weight(j->app, &j->c);
     if (app_given(j->app, APP_IMPORTANCE))
         return app_importance(j->app, j->model, j->address, j->data, &j->c);
     if (app_given(j->app, APP_DEPENDENCE))
@@ -86,7 +102,9 @@ static dp_status evaluate(Judged *j)
                              j->comm));
     dp_status st = DP_OK;
     if (comm_rank(j->comm) == 0)
-        st = app_given(j->app, APP_JSON) ? app_print_json(j->app, result_json(j)) : print_table(j);
+        st = app_given(j->app, APP_JSON)     ? app_print_json(j->app, result_json(j))
+             : app_given(j->app, APP_FORMAT) ? print_csv(j)
+                                             : print_table(j);
     return comm_agree(j->comm, st);
 }
 

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/text.h"
+#include "lake/print.h"
 
 void app_metric_name(char *out, const Metric *metric)
 {
@@ -92,6 +94,65 @@ dp_status app_print_json(App *app, json_t *object)
         st = app_print_bytes(app, "\n", 1);
     free(text);
     return st;
+}
+
+/* Local. One value of a row; nothing where it has none. */
+static dp_status add_cell(dp_buf *text, const json_t *value)
+{
+    char number[32];
+    if (json_is_string(value))
+        return print_csv_text(text, json_string_value(value), json_string_length(value));
+    if (json_is_integer(value))
+        return dp_buf_print(text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    if (!json_is_real(value))
+        return DP_OK;
+    print_double(number, json_real_value(value));
+    return dp_buf_text(text, number);
+}
+
+dp_status app_print_csv(App *app, json_t *rows)
+{
+    dp_buf text = {0};
+    size_t i;
+    json_t *row, *widest = NULL, *value;
+    const char *key;
+    dp_status st = DP_OK;
+    json_array_foreach(rows, i, row) if (json_object_size(row) > json_object_size(widest)) widest = row;
+    json_object_foreach(widest, key, value)
+    {
+        DP_GO(dp_buf_text(&text, text.size ? "," : ""));
+        DP_GO(print_csv_text(&text, key, strlen(key)));
+    }
+    json_array_foreach(rows, i, row)
+    {
+        const char *between = "\n";
+        json_object_foreach(widest, key, value)
+        {
+            DP_GO(dp_buf_text(&text, between));
+            DP_GO(add_cell(&text, json_object_get(row, key)));
+            between = ",";
+        }
+    }
+    DP_GO(dp_buf_text(&text, "\n"));
+    st = app_print_bytes(app, text.data, text.size);
+done:
+    dp_buf_free(&text);
+    json_decref(rows);
+    return st;
+}
+
+dp_status app_csv_asked(const App *app)
+{
+    if (!app->args.format || strcmp(app->args.format, "csv") == 0)
+        return DP_OK;
+    return dp_fail(DP_ERR_USAGE, "app-10", "--format %s is not known here: csv, or --json", app->args.format);
+}
+
+void app_say_weight(const App *app, const ModelConfig *c)
+{
+    if (c->data.weight && *c->data.weight)
+        dp_say(comm_log(app->comm), DP_INFO, "weight", "%s counts in learning; figures count each row once",
+               c->data.weight);
 }
 
 void app_say_difference(char *out, size_t room, const ScoreReport *difference)

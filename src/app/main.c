@@ -74,9 +74,10 @@ const Command app_commands[] = {
          "part: the rows of train, valid or test (evaluate.part). Without MODEL and with split.folds=5 the config "
          "itself is judged: a model is trained on each fold (by time each ends earlier than the one before), its test "
          "figures are printed with mean and standard error; no version is made.",
-     .examples = {"dipper evaluate configs/risk.yaml risk:1", "dipper evaluate configs/risk.yaml risk:1 --json"},
+     .examples = {"dipper evaluate configs/risk.yaml risk:1 --json",
+                  "dipper evaluate configs/risk.yaml risk:1 --dependence origin --format csv"},
      .words = 2,
-     .flags = APP_JSON | APP_AGAINST | APP_IMPORTANCE | APP_DEPENDENCE,
+     .flags = APP_JSON | APP_FORMAT | APP_AGAINST | APP_IMPORTANCE | APP_DEPENDENCE,
      .work = true,
      .ends_at_once = true,
      .run = app_evaluate},
@@ -125,7 +126,7 @@ const Command app_commands[] = {
      .usage = "ls [NAME] | show MODEL | export MODEL | verify [NAME]",
      .about = "models: risk:15, risk for the newest",
      .more = "show: what it was made from and what it is worth; with --importance what splitting by each input "
-             "gained in training. export: the model as an ONNX file. verify: the audit "
+             "gained in training, also as --format csv. export: the model as an ONNX file. verify: the audit "
              "chain and the digest of each version.",
      .examples = {"dipper model show risk", "dipper model export risk --format onnx --out risk.onnx"},
      .verbs = {"ls", "show", "export", "verify"},

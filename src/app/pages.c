@@ -161,7 +161,7 @@ static const char formats[] =
     "          row is the scored table's id, its row number where it has none\n"
     "          dipper lake export scores --format csv\n"
     "run       a folder: config.yaml (resolved, with origins), metrics.jsonl, log, state.json, checkpoints\n"
-    "out       dipper lake export TABLE --format csv | jsonl; each command's --json\n"
+    "out       dipper lake export TABLE --format csv | jsonl; dipper evaluate --format csv; each command's --json\n"
     "exit      0 done, 2 usage, 65 bad data, 66 no input, 70 internal, 73 cannot create, 74 I/O, 75 try\n"
     "          again, 77 not allowed, 78 bad config, 85 saved and left (start again), 130 interrupted,\n"
     "          141 the reader of the pipe left. Ctrl-C under mpirun is Open MPI's: the ranks save and\n"

@@ -60,6 +60,7 @@ static dp_status read_data(Training *t)
     DP_TRY(data_open(&t->data, t->table, &t->c.data, &t->c.split, &t->c.encode, (uint64_t)t->c.train.seed, t->c.threads,
                      t->comm));
     DP_TRY(score_evaluate_fits(&t->c.evaluate, t->data));
+    app_say_weight(t->app, &t->c);
     DataFacts facts = data_facts(t->data);
     LakeFacts lake = lake_facts(t->table);
     for (int p = 0; p < 3; p++)

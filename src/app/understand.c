@@ -42,17 +42,22 @@ static dp_status print_importances(App *app, const ScoreImportances *all, const 
     return DP_OK;
 }
 
-static json_t *importances_json(const ScoreImportances *all, const char *address, const char *metric,
-                                const ModelConfig *c)
+static json_t *importance_rows(const ScoreImportances *all)
 {
     json_t *list = json_array();
     for (int i = 0; i < all->n; i++)
         json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "column", all->column[i].column, "loses",
                                               app_json_number(all->column[i].drop), "error",
                                               app_json_number(all->column[i].error)));
+    return list;
+}
+
+static json_t *importances_json(const ScoreImportances *all, const char *address, const char *metric,
+                                const ModelConfig *c)
+{
     return json_pack("{s:s, s:s, s:s, s:o, s:I, s:o}", "model", address, "part", part_names[c->evaluate.part], "metric",
                      metric, "value", app_json_number(all->base), "repeats", (json_int_t)c->evaluate.repeats, "columns",
-                     list);
+                     importance_rows(all));
 }
 
 dp_status app_importance(App *app, const Model *model, const char *address, Data *data, const ModelConfig *c)
@@ -68,8 +73,9 @@ dp_status app_importance(App *app, const Model *model, const char *address, Data
         qsort(all.column, (size_t)all.n, sizeof *all.column, by_drop);
     app_metric_name(name, &metric);
     if (comm_rank(app->comm) == 0)
-        st = app_given(app, APP_JSON) ? app_print_json(app, importances_json(&all, address, metric.name, c))
-                                      : print_importances(app, &all, name, c);
+        st = app_given(app, APP_JSON)     ? app_print_json(app, importances_json(&all, address, metric.name, c))
+             : app_given(app, APP_FORMAT) ? app_print_csv(app, importance_rows(&all))
+                                          : print_importances(app, &all, name, c);
     st = comm_agree(app->comm, st);
 done:
     score_importances_free(&all);
@@ -87,6 +93,7 @@ dp_status app_gains(App *app, const char *address, const json_t *provenance)
     double sum = 0;
     int n = 0;
     dp_status st = DP_OK;
+    DP_TRY(app_csv_asked(app));
     if (!json_is_object(gains))
         return dp_fail(DP_ERR_NO_INPUT, "app-19",
                        "%s does not say what its inputs gained: it was trained by an earlier release", address);
@@ -102,8 +109,9 @@ dp_status app_gains(App *app, const char *address, const json_t *provenance)
     for (int i = 0; i < n; i++)
         json_array_append_new(list,
                               json_pack("{s:s, s:o}", "column", row[i].column, "gain", app_json_number(row[i].drop)));
-    if (app_given(app, APP_JSON)) {
-        st = app_print_json(app, json_pack("{s:s, s:o}", "model", address, "columns", list));
+    if (app_given(app, APP_JSON) || app_given(app, APP_FORMAT)) {
+        st = app_given(app, APP_JSON) ? app_print_json(app, json_pack("{s:s, s:o}", "model", address, "columns", list))
+                                      : app_print_csv(app, list);
         goto done;
     }
     json_decref(list);
@@ -170,6 +178,24 @@ static json_t *dependence_json(const ScoreDependence *d, const char *address, co
                      "points", list);
 }
 
+/* A column a name, so that the rows of a value stand beside it. */
+static json_t *dependence_rows(const ScoreDependence *d)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < d->n; i++) {
+        json_t *row = json_object();
+        for (int a = 0; a < d->columns; a++) {
+            char rows[80];
+            snprintf(rows, sizeof rows, "%s rows", d->column[a]);
+            json_object_set_new(row, d->column[a], json_string(d->point[i].value[a]));
+            json_object_set_new(row, rows, json_integer((json_int_t)d->point[i].rows[a]));
+        }
+        json_object_set_new(row, "score", app_json_number(d->point[i].mean));
+        json_array_append_new(list, row);
+    }
+    return list;
+}
+
 dp_status app_dependence(App *app, const Model *model, const char *address, Data *data, const ModelConfig *c)
 {
     ScoreDependence d = {0};
@@ -185,9 +211,10 @@ dp_status app_dependence(App *app, const Model *model, const char *address, Data
     DP_GO(score_dependence(&d, model, data, (DataPart)c->evaluate.part, columns, comma ? 2 : 1, (int)c->evaluate.points,
                            app->comm));
     if (comm_rank(app->comm) == 0)
-        st = app_given(app, APP_JSON) ? app_print_json(app, dependence_json(&d, address, c))
-             : d.columns == 1         ? print_curve(app, &d)
-                                      : print_plane(app, &d);
+        st = app_given(app, APP_JSON)     ? app_print_json(app, dependence_json(&d, address, c))
+             : app_given(app, APP_FORMAT) ? app_print_csv(app, dependence_rows(&d))
+             : d.columns == 1             ? print_curve(app, &d)
+                                          : print_plane(app, &d);
     st = comm_agree(app->comm, st);
 done:
     score_dependence_free(&d);

@@ -6,7 +6,7 @@ const CfgRow data_rows[] = {
     {"label", CFG_NAME, CFG_AT(DataOptions, label),
      .help = "column that is learned: 1 and 0 (type label), or a number; rows where it is missing are left out"},
     {"weight", CFG_NAME, CFG_AT(DataOptions, weight), .def = "",
-     .help = "column of numbers, 0 or more: so much a row counts in learning"},
+     .help = "column of numbers, 0 or more: so much a row counts in learning; figures count each row once"},
     {"columns", CFG_LIST, CFG_AT(DataOptions, columns), .min = 1, .max = 4096,
      .help = "the inputs: numbers, categories and codes"},
     {"as_of", CFG_TIME, CFG_AT(DataOptions, as_of), .def = "",

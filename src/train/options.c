@@ -9,7 +9,7 @@ const CfgRow train_rows[] = {
      .help = "what learning lowers: logloss of labels 1 and 0; squared, the "
              "squared error of numbers"},
     {"stop.metric", CFG_TEXT, CFG_AT(TrainOptions, stop_metric), .def = "average_precision",
-     .help = "any metric of evaluate, judged on the valid rows; of numbers rmse, mae or revenue@5%"},
+     .help = "any metric of evaluate, judged on the valid rows; of numbers rmse (their default), mae or revenue@5%"},
     {"stop.patience", CFG_INT, CFG_AT(TrainOptions, patience), .min = 0, .max = 1e9, .def = "50", .unit = "steps",
      .help = "without a better one, then the best is kept; 0: all steps"},
     {"from", CFG_TEXT, CFG_AT(TrainOptions, from), .def = "",

@@ -1,5 +1,5 @@
-/* RUN np=1,2,4 quick -- split.apart keeps, of each tuple, what its rule says, on any number of ranks; values are one
- * where they are equal. */
+/* RUN np=1,2,4 quick -- split.apart keeps, of each tuple, what its rule says, on any number of ranks; days are those of
+ * the time zone; values are one where they are equal. */
 #include "check.h"
 
 #include <math.h>
@@ -89,6 +89,41 @@ static void apart_is_the_rule(void **state)
     assert_string_equal(windows[DATA_TEST], "1970-03-02 .. 1970-03-21");
 }
 
+/* An hour a row; Taipei's days begin at 16:00 UTC. */
+static void days_are_those_of_the_zone(void **state)
+{
+    (void)state;
+    enum { HOURS = 24 * DAYS };
+    static int64_t number[HOURS], time[HOURS];
+    static uint64_t row[HOURS];
+    static uint8_t part[HOURS];
+    char windows[3][80];
+    CfgPart ten = {.kind = CFG_PART_DAYS, .count = 10};
+    SplitOptions by_dates = {
+        .train = days(10, 29), .valid = days(30, 59), .test = days(60, 79), .time_zone = "Asia/Taipei"};
+    SplitOptions back = {.train = ten, .valid = ten, .test = ten, .time_zone = "Asia/Taipei"};
+    DataRows rows = {.number = number, .row = row, .time = time, .part = part};
+    for (int64_t i = comm_rank(comm); i < HOURS; i += comm_size(comm))
+        time[rows.n++] = i * 3600 * DP_SECOND;
+    assert_ok(split_into_parts(&rows, &by_dates, windows, comm));
+    for (int64_t i = 0; i < rows.n; i++) {
+        int64_t day = (time[i] / DP_SECOND + 8 * 3600) / 86400;
+        assert_int_equal(part[i], day < 10   ? DATA_NONE
+                                  : day < 30 ? DATA_TRAIN
+                                  : day < 60 ? DATA_VALID
+                                  : day < 80 ? DATA_TEST
+                                             : DATA_NONE);
+    }
+    assert_ok(split_into_parts(&rows, &back, windows, comm)); /* the last row is of day DAYS there */
+    for (int64_t i = 0; i < rows.n; i++) {
+        int64_t before = DAYS - (time[i] / DP_SECOND + 8 * 3600) / 86400;
+        assert_int_equal(part[i], before < 10   ? DATA_TEST
+                                  : before < 20 ? DATA_VALID
+                                  : before < 30 ? DATA_TRAIN
+                                                : DATA_NONE);
+    }
+}
+
 static void equal_values_are_one_word(void **state)
 {
     (void)state;
@@ -119,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(apart_is_the_rule),
+        cmocka_unit_test(days_are_those_of_the_zone),
         cmocka_unit_test(equal_values_are_one_word),
     };
     if (comm_open(&comm, NULL) != DP_OK)

@@ -325,35 +325,6 @@ static void windows_are_whole_days_back_from_the_latest_label(void **state)
     data_inputs_free(&seen.inputs);
 }
 
-static CfgPart dates(int from_month, int to_month)
-{
-    return (CfgPart){.kind = CFG_PART_DATES,
-                     .from = dp_days_of_date(2024, from_month, 1) * DP_DAY,
-                     .to = dp_days_of_date(2024, to_month, 31) * DP_DAY - 1 + (to_month != 11) * DP_DAY};
-}
-
-/* Midnight in UTC, when all rows are, is the evening before in New York, in summer time and out of it. */
-static void windows_are_days_of_the_time_zone(void **state)
-{
-    (void)state;
-    static Seen seen;
-    SplitOptions split = {.train = dates(1, 10), .valid = dates(11, 11), .test = dates(12, 12)};
-    static const char *const edges[2][4] = {{"2024-10-31", "2024-11-01", "2024-11-30", "2024-12-01"},
-                                            {"2024-11-01", "2024-11-02", "2024-12-01", "2024-12-02"}};
-    for (int zone = 0; zone < 2; zone++) {
-        split.time_zone = zone ? "America/New_York" : NULL;
-        look(&seen, "rows", &split, &usual, alone);
-        int64_t edge[4] = {seen.facts.to[DATA_TRAIN], seen.facts.from[DATA_VALID], seen.facts.to[DATA_VALID],
-                           seen.facts.from[DATA_TEST]};
-        for (int e = 0; e < 4; e++) {
-            char text[32];
-            dp_time_print(text, edge[e]);
-            assert_string_equal(text, edges[zone][e]);
-        }
-        data_inputs_free(&seen.inputs);
-    }
-}
-
 static void labels_that_are_not_known_are_left_out(void **state)
 {
     (void)state;
@@ -704,7 +675,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_is_the_same_on_any_ranks_and_in_any_order),
         cmocka_unit_test(windows_are_whole_days_back_from_the_latest_label),
-        cmocka_unit_test(windows_are_days_of_the_time_zone),
         cmocka_unit_test(labels_that_are_not_known_are_left_out),
         cmocka_unit_test(apart_means_apart),
         cmocka_unit_test(pairs_that_tell_are_chosen),

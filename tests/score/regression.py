@@ -43,8 +43,7 @@ owner: test
 data: {table: goods, label: duty, weight: weight, columns: [x, origin]}
 split: {column: part}
 model: {family: trees, trees: 80, depth: 4, growth: depth, learning_rate: 0.2, levels: 255, monotone: {up: [x]}}
-train: {loss: squared, stop: {metric: rmse, patience: 30}, seed: 7}
-evaluate: {metrics: [rmse, mae]}
+train: {loss: squared, stop: {patience: 30}, seed: 7}
 job: {threads: 1}
 """
 BATCH = """kind: batch

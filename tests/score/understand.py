@@ -86,6 +86,14 @@ def rows_of_test(folder):
 def compare_importance(model, x, y, config):
     ours = json.loads(dipper("evaluate", *config, "risk:1", "--importance", "--json", "evaluate.repeats=20"))
     many = json.loads(dipper("evaluate", *config, "risk:1", "--importance", "--json", "evaluate.repeats=20", ranks=3))
+    table = list(csv.DictReader(io.StringIO(dipper("evaluate", *config, "risk:1", "--importance", "--format", "csv",
+                                                   "evaluate.repeats=20"))))
+    check("importance as csv", [(r["column"], float(r["loses"])) for r in table] ==
+          [(c["column"], c["loses"]) for c in ours["columns"]])
+    figures = json.loads(dipper("evaluate", *config, "risk:1", "--json"))["figures"]
+    table = list(csv.DictReader(io.StringIO(dipper("evaluate", *config, "risk:1", "--format", "csv"))))
+    check("figures as csv", [(r["metric"], float(r["value"])) for r in table] ==
+          [(f["metric"], f["value"]) for f in figures])
     check("importance: the same on three ranks", ours == many)
     base = log_loss(y, model.predict_proba(x)[:, 1])
     check(f"importance: {ours['value']} of the rows, not {base}", abs(ours["value"] - base) < 1e-6)
@@ -114,6 +122,9 @@ def compare_dependence(model, x, texts, config, names):
     words = ["evaluate", *config, "risk:1", "--dependence", ",".join(names), "--json", "evaluate.points=7"]
     ours = json.loads(dipper(*words))
     check(f"{names}: the same on two ranks", ours == json.loads(dipper(*words, ranks=2)))
+    table = list(csv.DictReader(io.StringIO(dipper(*[w for w in words if w != "--json"], "--format", "csv"))))
+    check(f"{names}: the same as csv", [([r[n] for n in names], [int(r[f"{n} rows"]) for n in names], float(r["score"]))
+                                        for r in table] == [(p["values"], p["rows"], p["score"]) for p in ours["points"]])
     at = [COLUMNS.index(n) for n in names]
     grids = [grid_of(ours["points"], a, n, texts) for a, n in enumerate(names)]
     theirs = partial_dependence(model, x, at, custom_values=dict(zip(at, grids)), kind="average", method="brute",
