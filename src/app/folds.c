@@ -102,7 +102,7 @@ static dp_status read_fold(Fold *fold, const Run *part)
 
 static void say_fold(const Folding *f, int k)
 {
-    char label[16], rows[32], from[32], to[32];
+    char label[24], rows[32], from[32], to[32];
     const Fold *fold = &f->fold[k];
     dp_count_print(rows, fold->rows[DATA_TEST]);
     app_print_day(from, fold->from);

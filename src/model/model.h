@@ -118,9 +118,9 @@ bool model_gains(const Model *model, double *gain);
 
 /* Local. The model file's bytes. provenance: a JSON object's text. */
 dp_status model_image(const Model *model, const char *provenance, dp_buf *image);
-/* Local. Opens a model file: checks its layout, every offset and count, and the payload's digest; no HDF5 code meets its
- * bytes. *provenance (free with dp_free): with the digest of the whole file, which covers it; NULL if not wanted. Fails
- * NO_INPUT, DATA (broken or foreign), naming the file. */
+/* Local. Opens a model file: checks its layout, every offset and count, and the payload's digest; no HDF5 code meets
+ * its bytes. *provenance (free with dp_free): with the digest of the whole file, which covers it; NULL if not wanted.
+ * Fails NO_INPUT, DATA (broken or foreign), naming the file. */
 dp_status model_load(Model **model, char **provenance, const char *path, Device *device);
 /* Local. The model as ONNX: each input by its column's name, numbers as float [N, 1] (NaN = missing), categories as
  * string [N, 1] ("" = missing); outputs "margin" and "score" (the probability), each [N, 1]; an output whose name a
