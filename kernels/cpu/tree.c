@@ -366,6 +366,38 @@ static bool lost(const DeviceContext *context)
     return false;
 }
 
+/* Sums of memory of the host are comm's. */
+static bool invite(const DeviceContext *context, DeviceInvitation *invitation)
+{
+    (void)context, (void)invitation;
+    return false;
+}
+
+static bool join(const DeviceContext *context, const DeviceInvitation *invitation, int rank, int ranks)
+{
+    (void)context, (void)invitation, (void)rank, (void)ranks;
+    return false;
+}
+
+static void leave(const DeviceContext *context)
+{
+    (void)context;
+}
+
+/* Alone: nobody else came in. */
+static void sum_parts(const DeviceContext *context, const DeviceParts *job)
+{
+    (void)context;
+    memcpy(job->mine, job->all, (size_t)job->counts[0] * sizeof *job->mine);
+}
+
+/* A processor sorts: faster than counting 32 times. So the other two are never asked. */
+static bool take_keys(const DeviceContext *context, TreeKeyColumn *column)
+{
+    (void)context, (void)column;
+    return false;
+}
+
 static void *keep(const DeviceContext *context, const TreeBins *bins)
 {
     (void)context, (void)bins;
@@ -397,6 +429,11 @@ static const TreeOps tree_ops = {
     .put = hold, /* nothing to do either */
     .fetch = fetch,
     .lost = lost,
+    .invite = invite,
+    .join = join,
+    .leave = leave,
+    .sum_parts = sum_parts,
+    .take_keys = take_keys,
     .keep = keep,
     .drop = drop,
     .bin = bin,

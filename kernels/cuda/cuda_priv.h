@@ -54,6 +54,7 @@ enum CudaRoomOf {
     ROOM_NODES,
     ROOM_LEAF,
     ROOM_VALUES,
+    ROOM_KEYS,
     ROOM_SUMS,
     ROOMS
 };
@@ -80,6 +81,7 @@ struct CudaHeld {
     char *there;
 };
 enum { CUDA_HELD = 32 };
+struct CudaNccl; /* cards.cu */
 
 /* DeviceContext.own */
 struct CudaCard {
@@ -90,6 +92,7 @@ struct CudaCard {
     CudaHeld held[CUDA_HELD];
     std::mutex lock; /* of flows, and of `stream` where several threads may call */
     CudaFlow flow[2];
+    CudaNccl *nccl; /* NULL: not asked for, or not there */
 };
 using CudaTurn = std::lock_guard<std::mutex>;
 
@@ -174,5 +177,8 @@ void cuda_lists_ops(TreeOps *ops);      /* lists.cu */
 void cuda_histograms_ops(TreeOps *ops); /* histograms.cu */
 void cuda_splits_ops(TreeOps *ops);     /* splits.cu */
 void cuda_margins_ops(TreeOps *ops);    /* margins.cu */
+void cuda_columns_ops(TreeOps *ops);    /* columns.cu */
+void cuda_cards_ops(TreeOps *ops);      /* cards.cu */
+void cuda_cards_close(CudaCard *card);
 
 #endif

@@ -207,6 +207,7 @@ static void close_card(DeviceContext *context)
     CudaCard *card = card_of(context);
     if (!card)
         return;
+    cuda_cards_close(card);
     for (CudaRoom &room : card->room)
         cudaFree(room.data);
     for (CudaHeld &held : card->held)
@@ -272,6 +273,8 @@ static TreeOps make_ops()
     cuda_histograms_ops(&ops);
     cuda_splits_ops(&ops);
     cuda_margins_ops(&ops);
+    cuda_columns_ops(&ops);
+    cuda_cards_ops(&ops);
     return ops;
 }
 static const TreeOps tree_ops = make_ops();

@@ -158,7 +158,9 @@ static void find_devices(Findings *f)
         find(f, true, "kernels", "%s", dp_error_last()->text);
     device_close(&device);
     if (device_open(&device, "cuda", 0, 1) == DP_OK)
-        find(f, false, "gpu", "%s", device_describe(device));
+        find(f, false, "gpu", "%s; sums of several ranks go %s", device_describe(device),
+             device_tree_ops(device)->invite(device_context(device), NULL) ? "from card to card by NCCL"
+                                                                           : "by the host (no libnccl.so.2)");
     else
         find(f, false, "gpu", "none: %s", dp_error_last()->text);
     device_close(&device);

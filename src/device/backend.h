@@ -14,7 +14,7 @@
 
 #include "device/tree_math.h"
 
-enum { DEVICE_ABI = 9 };
+enum { DEVICE_ABI = 10 };
 
 /* ---- trees: what lies in memory ---- */
 
@@ -68,6 +68,14 @@ static inline int64_t tree_cell(const TreeFeatures *features, int first, int j, 
 }
 
 /* ---- trees: what is asked for ---- */
+
+/* A column of which order statistics are asked: rows with use[i] != 0 (NULL: all). */
+typedef struct TreeKeyColumn {
+    const float *value; /* NaN: missing */
+    const uint8_t *use;
+    int64_t n;
+    int64_t present, missing; /* out */
+} TreeKeyColumn;
 
 /* Gradients g and hessians h of rows: those of the log-loss, p = sigmoid(margin * 2^-20), w = weight[label] x
  * row_weight: g = w (p - label), h = w p (1 - p); or given, where another loss is learned. */
@@ -292,6 +300,18 @@ typedef struct TreeMargins {
     int64_t *margin;
 } TreeMargins;
 
+/* What brings the devices of several ranks together: one of them writes it, all of them read it. */
+typedef struct DeviceInvitation {
+    char bytes[128];
+} DeviceInvitation;
+/* mine [counts[rank]] = this rank's part of the sums of all ranks' `all`, which begins at the sum of counts[0 .. rank -
+ * 1]. The counts are the same on every rank. */
+typedef struct DeviceParts {
+    const int64_t *all;
+    int64_t *mine;
+    const int *counts;
+} DeviceParts;
+
 /* What every operation gets first. */
 typedef struct TreeOps TreeOps;
 typedef struct DeviceContext {
@@ -314,6 +334,21 @@ struct TreeOps {
     void (*fetch)(const DeviceContext *context, void *host, size_t bytes);
     /* Did the device fail while it held memory? Then what operations wrote there is gone. */
     bool (*lost)(const DeviceContext *context);
+    /* Devices of several ranks, so that sums go from one's memory to the other's without the host's. invite: one rank's
+     * word to all, who then join together; NULL: only asks whether there is a way. false: there is none, or this one
+     * did not come in. sum_parts: by all who are in, in the same order. leave: whoever is in. */
+    bool (*invite)(const DeviceContext *context, DeviceInvitation *invitation);
+    bool (*join)(const DeviceContext *context, const DeviceInvitation *invitation, int rank, int ranks);
+    void (*leave)(const DeviceContext *context);
+    void (*sum_parts)(const DeviceContext *context, const DeviceParts *job);
+    /* Order statistics by counting, of a column that the device holds. take_keys: it has the keys (tree_key) of the
+     * values from now on, until the next column's; false: it has not, the caller sorts. count_keys: count[l] = keys of
+     * at most limit[l]; limits ascend, there are at most 255, of at most 2^32 - 2. distinct_keys: the different keys,
+     * in any order, and how many there are; most + 1: more than most, which is at most 255. */
+    bool (*take_keys)(const DeviceContext *context, TreeKeyColumn *column);
+    void (*count_keys)(const DeviceContext *context, const TreeKeyColumn *column, const uint32_t *limit, int limits,
+                       int64_t *count);
+    int (*distinct_keys)(const DeviceContext *context, const TreeKeyColumn *column, int most, uint32_t *key);
     /* bins[i] = 0 for NaN, else 1 + the number of borders < values[i]. border [n_borders] ascending. */
     void (*bin)(const DeviceContext *context, const float *values, int64_t n, const float *border, int n_borders,
                 uint8_t *bins);

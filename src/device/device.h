@@ -5,7 +5,7 @@
  * the tables: no function above has a name of a backend in it.
  *
  * The environment variable DIPPER_CPU (scalar, avx2, avx512) asks for a lesser instruction set than the processor has:
- * for tests and for comparing machines. */
+ * for tests and for comparing machines. DIPPER_CUDA_PLUGIN and DIPPER_NCCL name files that the loader does not find. */
 #ifndef DIPPER_DEVICE_DEVICE_H
 #define DIPPER_DEVICE_DEVICE_H
 

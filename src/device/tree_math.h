@@ -29,6 +29,18 @@ TREE_INLINE double tree_double(uint64_t bits)
     return x;
 }
 
+/* A number's key sorts as it does: -0 is +0, infinities are the largest finite numbers. No key is 2^32 - 1. */
+TREE_INLINE uint32_t tree_key(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7FFFFFFF) == 0x7F800000)
+        bits--;
+    if (bits == 0x80000000)
+        bits = 0;
+    return bits & 0x80000000 ? ~bits : bits | 0x80000000;
+}
+
 /* Adding 1.5 * 2^52 leaves a double's nearest integer in its low bits. */
 #define TREE_MAGIC 0x1.8p52
 

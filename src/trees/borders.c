@@ -2,12 +2,14 @@
  *
  * A float's bits become a key that sorts as the value does. Each thread sorts its rows' keys (radix, 3 x 11 bits); a
  * sorted run then answers "how many keys are at most k?". The number over all runs of all ranks is an integer sum, and
- * bisection on k finds any order statistic; all of a column's are found side by side, a round a bit of the key. */
+ * bisection on k finds any order statistic; all of a column's are found side by side, a round a bit of the key. A
+ * device that holds the column answers by counting (device/backend.h, take_keys). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "device/tree_math.h"
 #include "trees/trees_priv.h"
 
 enum { RADIX_BITS = 11, RADIX = 1 << RADIX_BITS, PASSES = 3, RUNS_MAX = TREES_RUNS_MAX };
@@ -17,23 +19,14 @@ typedef struct Run {
     int64_t n;
 } Run;
 
+/* Or, on a device, n 0. */
 typedef struct Runs {
     Run run[RUNS_MAX];
     int n;
+    const Device *device;
+    const TreeKeyColumn *there; /* NULL: here, in runs */
     int64_t present, missing;
 } Runs;
-
-/* Larger floats have larger keys; -0 is +0, infinities are the largest finite numbers. */
-static uint32_t key_of(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    if ((bits & 0x7FFFFFFF) == 0x7F800000)
-        bits--;
-    if (bits == 0x80000000)
-        bits = 0;
-    return bits & 0x80000000 ? ~bits : bits | 0x80000000;
-}
 
 static float value_of(uint32_t key)
 {
@@ -55,7 +48,7 @@ static Run sort_run(const TreesColumn *column, int64_t from, int64_t to, TreesKe
             absent++;
             continue;
         }
-        uint32_t key = key_of(column->values[i]);
+        uint32_t key = tree_key(column->values[i]);
         in[n++] = key;
         for (int p = 0; p < PASSES; p++)
             count[p][key >> p * RADIX_BITS & (RADIX - 1)]++;
@@ -131,6 +124,13 @@ static void add_distinct(Distinct *distinct, uint32_t key)
 static void collect_distinct(Distinct *distinct, const Runs *runs, int bins)
 {
     distinct->n = 0;
+    if (runs->there) {
+        uint32_t key[TREES_MAX_BINS];
+        int n = device_tree_ops(runs->device)->distinct_keys(device_context(runs->device), runs->there, bins, key);
+        for (int i = 0; i < n && n <= bins; i++)
+            add_distinct(distinct, key[i]);
+        distinct->n = n;
+    }
     for (int r = 0; r < runs->n; r++) {
         const Run *run = &runs->run[r];
         for (int64_t i = 0; i < run->n && distinct->n <= bins; i++)
@@ -177,25 +177,35 @@ typedef struct Search {
     uint32_t low, high; /* the key lies in low .. high */
 } Search;
 
-/* Collective. The keys of rank `target` of n searches, side by side. Every round halves low .. high. */
+/* Local. How many of this rank's keys are at most each of n limits, which ascend. */
+static void count_keys(int64_t *count, const uint32_t *limit, int n, const Runs *runs)
+{
+    memset(count, 0, (size_t)n * sizeof *count);
+    if (runs->there)
+        device_tree_ops(runs->device)->count_keys(device_context(runs->device), runs->there, limit, n, count);
+    for (int s = 0; s < n; s++)
+        for (int r = 0; r < runs->n; r++)
+            count[s] += count_at_most(&runs->run[r], limit[s], 0, runs->run[r].n);
+}
+
+/* Collective. The keys of rank `target` of n searches, side by side, targets ascending, and so the middles of any
+ * round. Every round halves low .. high. */
 static void find_keys(Search *search, int n, const Runs *runs, const Comm *comm)
 {
     int64_t count[TREES_MAX_BINS];
+    uint32_t middle[TREES_MAX_BINS];
     for (int round = 0; round < 32; round++) {
-        memset(count, 0, sizeof count);
         for (int s = 0; s < n; s++)
-            for (int r = 0; r < runs->n; r++)
-                count[s] += count_at_most(&runs->run[r], search[s].low + (search[s].high - search[s].low) / 2, 0,
-                                          runs->run[r].n);
+            middle[s] = search[s].low + (search[s].high - search[s].low) / 2;
+        count_keys(count, middle, n, runs);
         comm_sum_i64(comm, count, (size_t)n);
         for (int s = 0; s < n; s++) {
-            uint32_t middle = search[s].low + (search[s].high - search[s].low) / 2;
             if (search[s].low == search[s].high)
                 continue;
             if (count[s] >= search[s].target)
-                search[s].high = middle;
+                search[s].high = middle[s];
             else
-                search[s].low = middle + 1;
+                search[s].low = middle[s] + 1;
         }
     }
 }
@@ -218,15 +228,20 @@ static void equal_counts(TreesBorders *borders, const Runs *runs, int bins, cons
     }
 }
 
-dp_status trees_borders_find(TreesBorders *borders, const TreesColumn *column, int bins, int threads, TreesKeys *keys,
-                             const Comm *comm)
+dp_status trees_borders_find(TreesBorders *borders, const TreesColumn *column, int bins, const Device *device,
+                             TreesKeys *keys, const Comm *comm)
 {
-    Runs runs;
+    Runs runs = {.device = device, .there = column->there};
     Distinct distinct;
     bool few;
     int64_t totals[2];
     memset(borders, 0, sizeof *borders);
-    sort_runs(&runs, column, threads, keys);
+    if (runs.there) {
+        runs.present = runs.there->present;
+        runs.missing = runs.there->missing;
+    } else {
+        sort_runs(&runs, column, device_threads(device), keys);
+    }
     totals[0] = runs.present;
     totals[1] = runs.missing;
     comm_sum_i64(comm, totals, 2);

@@ -206,15 +206,14 @@ static dp_status go_down(TreesTraining *t, int nodes, const Comm *comm)
 
 static dp_status build_root(TreesTraining *t, const Comm *comm)
 {
-    const int64_t *root;
     int first = t->share.first[t->share.rank], last = t->share.first[t->share.rank + 1];
     DP_TRY(trees_histograms_room(t, 1, 1, 1, comm));
     t->which[0] = 0;
     trees_histograms_build(t, t->learn, t->which, 1, comm);
-    root = trees_histograms_finish(t, comm);
+    trees_histograms_finish(t, comm);
+    int64_t *root = t->share.ranks == 1 ? t->local[0].cell : t->built[0].cell;
     size_t bytes = 2 * (size_t)trees_slots(t) * (size_t)(t->feature_at[last] - t->feature_at[first]) * sizeof *root;
-    if (t->share.ranks == 1) /* a device may hold both; the one copy a tree is made here */
-        t->ops->fetch(t->context, t->local[0].cell, bytes);
+    t->ops->fetch(t->context, root, bytes); /* a device may hold both; the one copy a tree is made here */
     if (bytes > 0) /* more ranks than features: this one has none of the histogram, and no memory for it */
         memcpy(t->next.cell, root, bytes);
     t->ops->put(t->context, t->next.cell, bytes);

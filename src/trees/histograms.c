@@ -38,10 +38,30 @@ static size_t cells_of_most(const TreesTraining *t, int nodes)
     return most;
 }
 
-/* With one rank, level by level, the host never looks at histograms: a device with memory of its own keeps them. */
+/* Level by level the host hardly looks at histograms: a device with memory of its own keeps them, where it can sum them
+ * too. */
+static bool can_be_kept(const TreesTraining *t)
+{
+    return t->options.growth != TREES_LEAFWISE && !t->memory.in_file;
+}
+
 static bool kept_by_device(const TreesTraining *t)
 {
-    return t->share.ranks == 1 && t->options.growth != TREES_LEAFWISE && !t->memory.in_file;
+    return (t->share.ranks == 1 || t->joined) && can_be_kept(t);
+}
+
+void trees_join_devices(TreesTraining *t, const Comm *comm)
+{
+    DeviceInvitation invitation;
+    if (t->share.ranks == 1 || comm_any(comm, !can_be_kept(t) || !t->ops->invite(t->context, NULL)))
+        return;
+    bool invited = t->share.rank == 0 && t->ops->invite(t->context, &invitation);
+    if (!comm_any(comm, invited))
+        return;
+    comm_share(comm, &invitation, sizeof invitation, 0);
+    t->joined = !comm_any(comm, !t->ops->join(t->context, &invitation, t->share.rank, t->share.ranks));
+    if (!t->joined)
+        t->ops->leave(t->context);
 }
 
 static dp_status grow_room(const TreesTraining *t, TreesCells *cells, size_t n)
@@ -96,7 +116,7 @@ int trees_histograms_at_once(const TreesTraining *t, int nodes, int kept)
     int64_t stay = kept * most > t->cells_kept ? kept * most : t->cells_kept;
     int64_t one = all + (t->share.ranks > 1 ? most : 0);
     int64_t fit = (t->cells_most - stay) / (2 * one); /* a group is built while another is summed */
-    int64_t n = t->share.ranks > 1 ? (nodes + GROUPS - 1) / GROUPS : nodes;
+    int64_t n = t->share.ranks > 1 && !t->joined ? (nodes + GROUPS - 1) / GROUPS : nodes;
     if (n > INT32_MAX / all) /* a message moves at most so many numbers */
         n = INT32_MAX / all;
     return fit < 0 ? 0 : fit < n ? (int)fit : (int)n;
@@ -160,7 +180,7 @@ static void build_local(TreesTraining *t, const TreeSegment *lists, const int32_
                          .segment = t->segment,
                          .nodes = nodes * trees_slots(t),
                          .out = out,
-                         .meanwhile = t->summing && t->share.ranks > 1 ? move_on : NULL,
+                         .meanwhile = t->summing && t->share.ranks > 1 && !t->joined ? move_on : NULL,
                          .with = comm};
     while (trees_next_stretch(t, &stretch)) {
         job.segments = segments_of(t, lists, which, nodes, &stretch);
@@ -171,6 +191,20 @@ static void build_local(TreesTraining *t, const TreeSegment *lists, const int32_
     }
 }
 
+/* Collective. Devices sum at once: their way is so fast that waiting costs less than more launches would. One that has
+ * failed would be waited for for ever, so all are asked first; the step ends then, whatever is summed. */
+static void begin_sums(TreesTraining *t, int nodes, const Comm *comm)
+{
+    int64_t *local = t->local[t->slot].cell, *built = t->built[t->slot].cell;
+    for (int r = 0; r < t->share.ranks; r++)
+        t->share.counts[r] = (int)cells_of(t, r, nodes);
+    t->joined = t->joined && !comm_any(comm, t->ops->lost(t->context));
+    if (t->joined)
+        t->ops->sum_parts(t->context, &(DeviceParts){.all = local, .mine = built, .counts = t->share.counts});
+    else
+        comm_reduce_scatter_begin(comm, local, built, t->share.counts);
+}
+
 const int64_t *trees_histograms_build(TreesTraining *t, const TreeSegment *lists, const int32_t *which, int nodes,
                                       const Comm *comm)
 {
@@ -179,11 +213,8 @@ const int64_t *trees_histograms_build(TreesTraining *t, const TreeSegment *lists
     const int64_t *before = trees_histograms_finish(t, comm);
     t->summing = true;
     t->slot = slot;
-    if (t->share.ranks > 1) {
-        for (int r = 0; r < t->share.ranks; r++)
-            t->share.counts[r] = (int)cells_of(t, r, nodes);
-        comm_reduce_scatter_begin(comm, t->local[slot].cell, t->built[slot].cell, t->share.counts);
-    }
+    if (t->share.ranks > 1)
+        begin_sums(t, nodes, comm);
     return before;
 }
 
@@ -194,7 +225,8 @@ const int64_t *trees_histograms_finish(TreesTraining *t, const Comm *comm)
     t->summing = false;
     if (t->share.ranks == 1)
         return t->local[t->slot].cell;
-    comm_reduce_scatter_end(comm);
+    if (!t->joined)
+        comm_reduce_scatter_end(comm);
     return t->built[t->slot].cell;
 }
 

@@ -100,21 +100,51 @@ static void bin_column(TreesMatrix *matrix, int feature, const float *values)
         free_keys(&matrix->keys);
 }
 
-dp_status trees_matrix_set(TreesMatrix *matrix, int feature, const float *values, const uint8_t *use, const Comm *comm)
+/* Collective. The borders of a column, and whether a node can be split by it. */
+static dp_status set_borders(TreesMatrix *matrix, int feature, const float *values, const uint8_t *use,
+                             const Comm *comm)
 {
+    TreeKeyColumn there = {.value = values, .use = use, .n = matrix->n};
     TreesColumn column = {.values = values, .use = use, .n = matrix->n, .shelf = matrix->limits.shelf};
     TreesBorders borders;
-    DP_TRY_ALL(comm, take_keys(matrix));
-    DP_TRY(
-        trees_borders_find(&borders, &column, matrix->bins - 1, device_threads(matrix->device), &matrix->keys, comm));
+    if (device_tree_ops(matrix->device)->take_keys(device_context(matrix->device), &there))
+        column.there = &there;
+    DP_TRY_ALL(comm, column.there ? DP_OK : take_keys(matrix));
+    DP_TRY(trees_borders_find(&borders, &column, matrix->bins - 1, matrix->device, &matrix->keys, comm));
     memcpy(matrix->border + (size_t)feature * TREES_MAX_BINS, borders.border,
            (size_t)borders.n * sizeof *borders.border);
     matrix->borders[feature] = borders.n;
     matrix->splits[feature] = borders.n > 0 || (borders.missing > 0 && borders.present > 0);
-    if (matrix->n > 0)
+    if (!column.there && matrix->n > 0)
         trees_keys_rest(&matrix->keys, 0, matrix->n);
-    bin_column(matrix, feature, values);
     return DP_OK;
+}
+
+dp_status trees_device_stands(const Device *device)
+{
+    return device_tree_ops(device)->lost(device_context(device))
+               ? dp_fail(DP_ERR_AGAIN, "trees-10",
+                         "the GPU failed while it trained; the same command goes on from the last checkpoint, with "
+                         "job.device=cpu without it")
+               : DP_OK;
+}
+
+dp_status trees_matrix_set(TreesMatrix *matrix, int feature, const float *values, const uint8_t *use, const Comm *comm)
+{
+    const TreeOps *ops = device_tree_ops(matrix->device);
+    const DeviceContext *context = device_context(matrix->device);
+    const size_t bytes = (size_t)matrix->n * sizeof *values;
+    dp_status st = DP_OK;
+    if (!matrix->limits.shelf) { /* a device with memory of its own does all of this there */
+        ops->hold(context, values, bytes);
+        ops->put(context, values, bytes);
+    }
+    DP_GO(set_borders(matrix, feature, values, use, comm));
+    bin_column(matrix, feature, values);
+    DP_GO_ALL(comm, trees_device_stands(matrix->device));
+done:
+    ops->release(context, values);
+    return st;
 }
 
 void trees_matrix_set_as(TreesMatrix *matrix, int feature, const float *values, const uint8_t *use,

@@ -22,14 +22,24 @@ static TreeScores scores_of(const TreesTraining *t, const int64_t *histogram, in
                         .rows_least = t->rows_least};
 }
 
-/* Local. Has the left side of node k less hessian than the right one? Of a split by a feature of this rank. */
-static bool left_is_lighter(const TreesTraining *t, const TreeScores *job, int k, const TreeSplit *split)
+/* Local. Where the feature of a split, one of this rank's, stands among those of the tree. The cells of its nodes k and
+ * on are brought to the host, if a device holds them. */
+static int fetch_feature(const TreesTraining *t, const TreeScores *job, int k, int nodes, const TreeSplit *split)
+{
+    const int32_t feature = trees_cut(split, &t->learn[0]).feature;
+    int j = job->first;
+    while (job->features->id[j] != feature)
+        j++;
+    int64_t from = tree_scored_cell(job, j, k), to = tree_scored_cell(job, j, k + nodes);
+    t->ops->fetch(t->context, (int64_t *)job->histogram + from, (size_t)(to - from) * sizeof *job->histogram);
+    return j;
+}
+
+/* Local. Has the left side of node k less hessian than the right one? j: where the split's feature stands. */
+static bool left_is_lighter(const TreesTraining *t, const TreeScores *job, int j, int k, const TreeSplit *split)
 {
     TreeCut cut = trees_cut(split, &t->learn[0]);
-    int j = job->first;
     int64_t left = 0, all = 0;
-    while (job->features->id[j] != cut.feature)
-        j++;
     const int64_t *cells = job->histogram + tree_scored_cell(job, j, k);
     for (int b = 0; b < job->features->at[j + 1] - job->features->at[j]; b++) {
         all += cells[2 * b + 1];
@@ -56,8 +66,9 @@ static void agree_splits(TreesTraining *t, const int64_t *histogram, int nodes, 
         bool splits = t->split[k].score > 0;
         memcpy(&record[SCORE], &t->split[k].score, sizeof *record);
         record[CODE] = splits ? t->split[k].code : INT64_MAX;
+        int j = splits && histogram ? fetch_feature(t, &job, k, each, &t->split[k]) : 0;
         for (int i = 0; i < each && splits && histogram; i++)
-            if (left_is_lighter(t, &job, k + i, &t->split[k]))
+            if (left_is_lighter(t, &job, j, k + i, &t->split[k]))
                 record[LIGHTER + i / BITS] |= (int64_t)(UINT64_C(1) << i % BITS);
     }
     comm_best(comm, t->exchange, n, width);

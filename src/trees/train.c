@@ -215,6 +215,7 @@ static dp_status begin(TreesTraining *t, const Comm *comm)
     t->bins = (TreeBins){
         .n = t->matrix->n, .features = t->matrix->features, .column = t->matrix->column, .pitch = t->matrix->pitch};
     t->bins.block = t->block;
+    trees_join_devices(t, comm);
     start_rows(t);
     trees_rows_hold(t);
     t->bins.kept = t->ops->keep(t->context, &t->bins);
@@ -248,6 +249,7 @@ void trees_training_free(TreesTraining **training)
 {
     TreesTraining *t = *training;
     if (t) {
+        t->ops->leave(t->context);
         t->ops->drop(t->context, t->bins.kept);
         trees_rows_let_go(t);
         TreesCells *const cells[] = {&t->local[0], &t->local[1], &t->built[0], &t->built[1], &t->now, &t->next};
@@ -421,16 +423,6 @@ static void add_leaves(TreesTraining *t, const TreesStretch *stretch)
     t->ops->add_leaves(t->context, &job);
 }
 
-/* Local. A tree is not what it should be when the device went away with what it held. */
-static dp_status check_device(const TreesTraining *t)
-{
-    return t->ops->lost(t->context)
-               ? dp_fail(DP_ERR_AGAIN, "trees-10",
-                         "the GPU failed while it trained; the same command goes on from the last checkpoint, with "
-                         "job.device=cpu without it")
-               : DP_OK;
-}
-
 dp_status trees_training_step(TreesTraining *t, bool *grew, const Comm *comm)
 {
     bool one = false;
@@ -451,7 +443,7 @@ dp_status trees_training_step(TreesTraining *t, bool *grew, const Comm *comm)
         while (trees_next_stretch(t, &stretch))
             add_leaves(t, &stretch);
     }
-    return comm_agree(comm, check_device(t));
+    return comm_agree(comm, trees_device_stands(t->matrix->device));
 }
 
 const int64_t *trees_training_margins(const TreesTraining *t)

@@ -27,15 +27,16 @@ typedef struct TreesColumn {
     const float *values;
     const uint8_t *use; /* NULL: all */
     int64_t n;
-    const dp_shelf *shelf; /* where both lie; NULL: memory */
+    const dp_shelf *shelf;      /* where both lie; NULL: memory */
+    const TreeKeyColumn *there; /* the same, where the device has its keys; NULL */
 } TreesColumn;
 
 /* Local. Keys from .. to - 1 need not stay in memory: the column is done with them, or comes back to few. */
 void trees_keys_rest(const TreesKeys *keys, int64_t from, int64_t to);
 /* Collective. Borders for at most `bins` bins of values (without the one for missing): README.md, "Borders". keys:
- * room for n of each. */
-dp_status trees_borders_find(TreesBorders *borders, const TreesColumn *column, int bins, int threads, TreesKeys *keys,
-                             const Comm *comm);
+ * room for n of each; unused where the device has the keys. */
+dp_status trees_borders_find(TreesBorders *borders, const TreesColumn *column, int bins, const Device *device,
+                             TreesKeys *keys, const Comm *comm);
 
 /* ---- matrix ---- */
 
@@ -58,6 +59,10 @@ int64_t trees_row_bytes(int features);
 int64_t trees_rows_at_once(const TreesMatrix *matrix, int64_t bytes);
 /* Local. Bytes of histograms that a level may take. */
 int64_t trees_levels_most(const TreesLimits *limits);
+
+/* matrix.c. Local. What was computed is not what it should be when the device went away with what it held. Fails AGAIN.
+ */
+dp_status trees_device_stands(const Device *device);
 
 /* ---- what growing a tree knows ---- */
 
@@ -132,6 +137,7 @@ struct TreesTraining {
     TreesCells local[2];  /* histograms of a group of nodes on this rank, all features, and of the group before */
     TreesCells built[2];  /* of these groups over all ranks, this rank's features */
     TreesCells now, next; /* of this level and of the next one, the same features */
+    bool joined;          /* devices of all ranks hold histograms, and sum them without the host */
     bool summing;         /* the group of local[slot] is on its way to built[slot] */
     int slot;
     bool kept;          /* this level's are in `now`; else too many for that */
@@ -201,7 +207,9 @@ void trees_note_middles(TreesTraining *training, const TreeSegment *lists, const
 /* Local. leaf_value of a tree that stands, within bounds and in order. */
 void trees_order_leaves(TreesTraining *training);
 
-/* histograms.c. Local: shares the tree's features out. */
+/* histograms.c. Collective. Brings the devices of all ranks together, where that is possible for this training. */
+void trees_join_devices(TreesTraining *training, const Comm *comm);
+/* Local: shares the tree's features out. */
 void trees_share_features(TreesShare *share);
 /* Collective. Room for groups of so many nodes, and for `next` of the next level. Ranks take memory at the same times,
  * and agree only then. Fails AGAIN. */

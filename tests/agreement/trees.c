@@ -140,8 +140,14 @@ static void do_bin(const TreeOps *ops, const DeviceContext *context, const Case 
                     : kind < 8  ? border[draw(601, i) % 255] /* on a border */
                                 : (float)(int)(draw(602, i) % 400) * 0.37F - 70;
     }
+    if (ops->hold) { /* a device bins what it holds */
+        ops->hold(context, values, (size_t)n * sizeof *values);
+        ops->put(context, values, (size_t)n * sizeof *values);
+    }
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
         ops->bin(context, values, n, border, counts[k], room(out, (size_t)n));
+    if (ops->release)
+        ops->release(context, values);
     dp_free(&values);
 }
 

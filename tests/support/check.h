@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "base/status.h"
@@ -26,12 +27,20 @@
         assert_string_equal(dp_error_last()->id, (expected_id));                                                       \
     } while (0)
 
-/* From here on "cuda" is the card played by the processor, unless DIPPER_CUDA_PLUGIN names another plugin. false: a
- * build without a C++ compiler has none. */
+/* From here on "cuda" is the card played by the processor, with its NCCL, unless DIPPER_CUDA_PLUGIN names another
+ * plugin. false: a build without a C++ compiler has none. */
 static inline bool check_card(void)
 {
     const char *card = getenv("DIPPER_CARD");
+    if (card && !getenv("DIPPER_CUDA_PLUGIN"))
+        setenv("DIPPER_NCCL", getenv("DIPPER_CARD_NCCL"), 1);
     return card && setenv("DIPPER_CUDA_PLUGIN", card, 0) == 0;
+}
+
+/* Cards of several ranks meet there, as far as DIPPER_NCCL_RANKS lets them. */
+static inline bool check_card_is_played(void)
+{
+    return check_card() && strcmp(getenv("DIPPER_CUDA_PLUGIN"), getenv("DIPPER_CARD")) == 0;
 }
 
 /* Sanitizers take time and memory of their own: figures of both say nothing there. */

@@ -81,6 +81,10 @@ static void exact_order_statistics(void **state)
     check_table(301, 12, 256, "reference", 3, DEAL_LAST_EMPTY);
     check_table(5000, 12, 9, "cpu", 1, DEAL_BLOCKS);
     check_table(4000, 6, 3, "cpu", 2, DEAL_LAST_EMPTY);
+    for (int bins = 3; bins < 300 && check_card(); bins += 253) {
+        check_table(6000, 12, bins, "cuda", 1, DEAL_ROUND);
+        check_table(301, 12, bins, "cuda", 1, DEAL_LAST_EMPTY);
+    }
 }
 
 int main(void)

@@ -105,6 +105,13 @@ template <class T, class U> static inline T atomicAdd(T *to, U what)
     return before;
 }
 
+template <class T> static inline T atomicCAS(T *to, T expected, T what)
+{
+    T before = *to;
+    *to = before == expected ? what : before;
+    return before;
+}
+
 static inline int min(int a, int b)
 {
     return a < b ? a : b;
@@ -122,7 +129,8 @@ enum cudaError_t {
     cudaErrorMemoryAllocation,
     cudaErrorInsufficientDriver,
     cudaErrorNoDevice,
-    cudaErrorInvalidDevice
+    cudaErrorInvalidDevice,
+    cudaErrorNotReady
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
 enum { cudaStreamNonBlocking = 1, cudaFuncAttributeMaxDynamicSharedMemorySize = 8, cudaHostAllocDefault = 0 };
@@ -145,6 +153,7 @@ cudaError_t cudaFreeHost(void *memory);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size, cudaMemcpyKind kind, cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void *to, int value, size_t size, cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamQuery(cudaStream_t stream);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaGetLastError();
