@@ -176,6 +176,7 @@ void cuda_rows_ops(TreeOps *ops);       /* rows.cu */
 void cuda_lists_ops(TreeOps *ops);      /* lists.cu */
 void cuda_histograms_ops(TreeOps *ops); /* histograms.cu */
 void cuda_splits_ops(TreeOps *ops);     /* splits.cu */
+void cuda_plan_ops(TreeOps *ops);       /* plan.cu */
 void cuda_margins_ops(TreeOps *ops);    /* margins.cu */
 void cuda_columns_ops(TreeOps *ops);    /* columns.cu */
 void cuda_cards_ops(TreeOps *ops);      /* cards.cu */

@@ -2,51 +2,22 @@
  * of a symmetric tree a question is asked of all four by one compare (SWAR), other trees are walked row by row.
  *
  * Where what lies, so that shared memory is never fought for (bank = word % 32):
- *     places   [lane][thread]: a thread's words lie in its own bank, whatever questions its neighbours are at
- *     nodes    a level's are consecutive, up to 32 of them in different banks; a symmetric tree's are read by all at
- * once leaves   64 of them are two words a bank: at most two turns a look-up So a symmetric tree of depth 6 costs a
- * warp 6 + 4 x 2 turns for 128 rows, a depth-wise one 4 x (6 x 2 + 2); with 132 multiprocessors at 1.75 GHz, one turn a
- * cycle each, and 200 trees that is 10 and 2.6 G rows/s at the most. */
-#include "kernels/cuda/cuda_priv.h"
+ *     places   [lane][thread]: a thread's words lie in its own bank, whatever its neighbours ask
+ *     nodes    a level's are consecutive, up to 32 in different banks; all read a symmetric tree's together
+ *     leaves   64 of them are two words a bank: at most two turns a look-up
+ *
+ * So a symmetric tree of depth 6 costs a warp 6 + 4 x 2 turns for 128 rows, a depth-wise one 4 x (6 x 2 + 2). With 132
+ * multiprocessors at 1.75 GHz, one turn a cycle each, and 200 trees that is 10 and 2.6 G rows/s at the most; what was
+ * reached is in tests/bench/cuda/README.md. */
+#include "kernels/cuda/plan.h"
 
 #include <cstdlib>
 #include <cstring>
 
-enum { ROWS = 4, WARP = 32, WIDEST = 256, STAGE = 4096, BYTE_DEPTH = 8 };
-static constexpr int SHARED = 96 * 1024;                        /* two blocks a multiprocessor, or more */
+enum { ROWS = 4, WARP = 32, BYTE_DEPTH = 8 };
 static constexpr int64_t PIECE = 1 << 16, HELD_PIECE = 1 << 20; /* rows at a time: over the link, on the card */
 static constexpr int64_t FEW = 2048; /* rows that the processor has done before a card begins */
 static constexpr uint32_t ONES = 0x01010101U, HIGHS = 0x80808080U;
-
-/* Trees of one depth, one after the other in the image. A symmetric tree: a level's place word and 255 - least four
- * times (two words a level), then its leaves. Another: nodes (place word << 8 | least) and leaves as one heap. */
-struct Group {
-    int64_t at;
-    int32_t trees, depth, size; /* size: words of a tree */
-};
-/* A feature's search tree: TreePlan.search, cut to its levels. */
-struct Search {
-    int32_t at, levels;
-};
-/* A plan on the card. A lane is a feature's places, or these less 1 (flip); the last is of zeros. */
-struct Plan {
-    int features, lanes, groups;
-    bool symmetric;
-    int64_t bias;
-    const int32_t *column; /* [features] */
-    const int32_t *lane;   /* [lanes] 2 feature + flip; 2 features: zeros */
-    const Search *search;  /* [features] */
-    const float *border;
-    const Group *group;
-    const uint32_t *image;
-};
-
-/* What TreePlan.kept is. */
-struct KeptPlan {
-    Plan on;
-    void *memory;
-    int threads; /* of a block */
-};
 
 /* ---- places ---- */
 
@@ -202,10 +173,10 @@ __device__ static inline void add_group(const uint32_t *tree, const Group &group
         add_walked<0>(tree, group, places, sum);
 }
 
-/* Launch: four rows a thread, whole warps; shared memory: a word a lane and thread, and STAGE words in which groups of
- * trees are read by all; a tree larger than that is read where it lies. */
+/* Launch: four rows a thread, whole warps; shared memory: a word a lane and thread, and PLAN_STAGE words in which
+ * groups of trees are read by all; a tree larger than that is read where it lies. */
 template <bool SYMMETRIC>
-__global__ void __launch_bounds__(WIDEST)
+__global__ void __launch_bounds__(PLAN_THREADS)
     add_trees(Plan plan, Columns<uint8_t> from, int64_t n, bool aligned, int64_t *margin)
 {
     CUDA_SHARED(uint32_t, shared);
@@ -217,7 +188,7 @@ __global__ void __launch_bounds__(WIDEST)
     for (int g = 0; g < plan.groups; g++) {
         const Group group = plan.group[g];
         const uint32_t *tree = plan.image + group.at;
-        if (group.size > STAGE) {
+        if (group.size > PLAN_STAGE) {
             add_group<SYMMETRIC>(tree, group, places, sum);
             continue;
         }
@@ -231,191 +202,16 @@ __global__ void __launch_bounds__(WIDEST)
         margin[row + k] = sum[k];
 }
 
-/* ---- a plan laid out for the card ---- */
-
-/* Memory of the host that becomes memory of the card in one copy: pieces in order, each aligned to 16 bytes. */
-struct Draft {
-    char *data; /* NULL while sizes are counted */
-    size_t used;
-};
-template <class T> static T *draft_take(Draft *draft, size_t n)
+using TreesKernel = void (*)(Plan, Columns<uint8_t>, int64_t, bool, int64_t *);
+static TreesKernel trees_kernel(const Plan *plan)
 {
-    T *at = draft->data ? reinterpret_cast<T *>(draft->data + draft->used) : nullptr;
-    draft->used += (n * sizeof(T) + 15) / 16 * 16;
-    return at;
+    return plan->symmetric ? add_trees<true> : add_trees<false>;
 }
 
-static int nodes_of(const TreePlan *plan, int depth)
+bool plan_is_ready(CudaCard *card, const Plan *plan)
 {
-    return plan->symmetric ? depth : (1 << depth) - 1;
-}
-
-static int tree_words(const TreePlan *plan, int depth)
-{
-    return nodes_of(plan, depth) * (plan->symmetric ? 2 : 1) + (1 << depth);
-}
-
-/* The words of one tree; number [2 features + 1]: which lane. */
-static void lay_tree(uint32_t *word, const TreePlan *plan, const TreePlanTree *tree, const int32_t *number, int threads)
-{
-    const int nodes = nodes_of(plan, tree->depth);
-    for (int i = 0; i < nodes; i++) {
-        const uint32_t walk = plan->walk[tree->node + i], least = walk & 0xFF;
-        const uint32_t at = (uint32_t)number[walk >> 8] * (uint32_t)threads;
-        if (plan->symmetric) {
-            *word++ = at;
-            *word++ = (255 - least) * ONES;
-        } else
-            *word++ = at << 8 | least;
-    }
-    memcpy(word, plan->leaf + tree->leaf, sizeof *word << tree->depth);
-}
-
-/* Groups of trees of one depth that fit the stage (or of larger ones), and their words. Both NULL: counted only. */
-static int lay_groups(Group *group, uint32_t *image, int64_t *words, const TreePlan *plan, const int32_t *number,
-                      int threads)
-{
-    int groups = 0;
-    *words = 0;
-    for (int t = 0; t < plan->trees;) {
-        Group mine = {};
-        mine.at = *words;
-        mine.depth = plan->tree[t].depth;
-        mine.size = tree_words(plan, mine.depth);
-        const int most = mine.size > STAGE ? plan->trees : STAGE / mine.size;
-        for (; t < plan->trees && plan->tree[t].depth == mine.depth && mine.trees < most; t++, mine.trees++) {
-            if (image)
-                lay_tree(image + *words, plan, &plan->tree[t], number, threads);
-            *words += mine.size;
-        }
-        if (group)
-            group[groups] = mine;
-        groups++;
-    }
-    return groups;
-}
-
-/* Which lanes are asked, numbered; the number of them. */
-static int number_lanes(int32_t *number, int32_t *lane, const TreePlan *plan)
-{
-    int lanes = 0;
-    memset(number, 0, (2 * (size_t)plan->features + 1) * sizeof *number);
-    for (int t = 0; t < plan->trees; t++)
-        for (int i = 0; i < nodes_of(plan, plan->tree[t].depth); i++)
-            number[plan->walk[plan->tree[t].node + i] >> 8] = 1;
-    for (int q = 0; q <= 2 * plan->features; q++)
-        if (number[q]) {
-            lane[lanes] = q;
-            number[q] = lanes++;
-        }
-    return lanes;
-}
-
-/* As many threads as shared memory has room for; 0: too many lanes. */
-static int threads_for(int lanes)
-{
-    int threads = WIDEST;
-    while (threads >= WARP && (lanes * threads + STAGE) * (int)sizeof(uint32_t) > SHARED)
-        threads /= 2;
-    return threads >= WARP ? threads : 0;
-}
-
-/* Everything, once to count and once to write; `on` holds places in the draft, or offsets from nothing. */
-static void lay_plan(Draft *draft, Plan *on, const TreePlan *plan, const int32_t *number, const int32_t *lane,
-                     int threads)
-{
-    int64_t words = 0;
-    on->groups = lay_groups(nullptr, nullptr, &words, plan, number, threads);
-    int32_t *columns = draft_take<int32_t>(draft, (size_t)plan->features),
-            *lanes = draft_take<int32_t>(draft, (size_t)on->lanes);
-    Search *searches = draft_take<Search>(draft, (size_t)plan->features);
-    Group *groups = draft_take<Group>(draft, (size_t)on->groups);
-    uint32_t *image = draft_take<uint32_t>(draft, (size_t)words);
-    int32_t borders = 0;
-    for (int f = 0; f < plan->features; f++) {
-        if (searches)
-            searches[f] = Search{borders, plan->levels[f]};
-        borders += 1 << plan->levels[f];
-    }
-    float *border = draft_take<float>(draft, (size_t)borders);
-    if (!draft->data)
-        return;
-    memcpy(columns, plan->column, (size_t)plan->features * sizeof *columns);
-    memcpy(lanes, lane, (size_t)on->lanes * sizeof *lanes);
-    lay_groups(groups, image, &words, plan, number, threads);
-    for (int f = 0; f < plan->features; f++)
-        memcpy(border + searches[f].at, plan->search + (int64_t)f * PLAN_SEARCH, sizeof(float) << searches[f].levels);
-    on->column = columns;
-    on->lane = lanes;
-    on->search = searches;
-    on->group = groups;
-    on->image = image;
-    on->border = border;
-}
-
-template <class T> static const T *moved(const T *at, const char *from, char *to)
-{
-    return reinterpret_cast<const T *>(to + (reinterpret_cast<const char *>(at) - from));
-}
-
-/* The draft on the card; false: there is no memory for it. */
-static bool upload_plan(CudaCard *card, KeptPlan *kept, const Draft *draft)
-{
-    Plan *on = &kept->on;
-    if (cudaMalloc(&kept->memory, draft->used) != cudaSuccess) {
-        cudaGetLastError();
-        return false;
-    }
-    char *to = static_cast<char *>(kept->memory);
-    on->column = moved(on->column, draft->data, to);
-    on->lane = moved(on->lane, draft->data, to);
-    on->search = moved(on->search, draft->data, to);
-    on->group = moved(on->group, draft->data, to);
-    on->image = moved(on->image, draft->data, to);
-    on->border = moved(on->border, draft->data, to);
-    cuda_is_good(card, cudaMemcpyAsync(to, draft->data, draft->used, cudaMemcpyHostToDevice, card->stream));
-    return cuda_done(card);
-}
-
-static void drop_plan(const DeviceContext *, void *handle)
-{
-    KeptPlan *kept = static_cast<KeptPlan *>(handle);
-    if (kept)
-        cudaFree(kept->memory);
-    free(kept);
-}
-
-static void *keep_plan(const DeviceContext *context, const TreePlan *plan)
-{
-    CudaCard *card = card_of(context);
-    const CudaTurn turn(card->lock);
-    KeptPlan *kept = static_cast<KeptPlan *>(calloc(1, sizeof *kept));
-    int32_t *number = static_cast<int32_t *>(calloc(2 * (2 * (size_t)plan->features + 1), sizeof *number));
-    Draft draft = {};
-    bool good = kept && number && !card->failed;
-    if (good) {
-        int32_t *lane = number + 2 * (size_t)plan->features + 1;
-        kept->on.features = plan->features;
-        kept->on.symmetric = plan->symmetric;
-        kept->on.bias = plan->bias;
-        kept->on.lanes = number_lanes(number, lane, plan);
-        kept->threads = threads_for(kept->on.lanes);
-        good = kept->threads > 0;
-        if (good)
-            lay_plan(&draft, &kept->on, plan, number, lane, kept->threads);
-        draft.data = good ? static_cast<char *>(calloc(draft.used + 1, 1)) : nullptr;
-        draft.used = 0;
-        good = draft.data != nullptr;
-        if (good)
-            lay_plan(&draft, &kept->on, plan, number, lane, kept->threads);
-    }
-    good = good && upload_plan(card, kept, &draft);
-    free(number);
-    free(draft.data);
-    if (good)
-        return kept;
-    drop_plan(context, kept);
-    return nullptr;
+    return cuda_is_good(
+        card, cudaFuncSetAttribute(trees_kernel(plan), cudaFuncAttributeMaxDynamicSharedMemorySize, PLAN_SHARED));
 }
 
 /* ---- the operation ---- */
@@ -425,6 +221,7 @@ struct Trip {
     const TreeMargins *job;
     const KeptPlan *kept;
     bool held;       /* the rows lie on the card */
+    bool aligned;    /* columns of places begin at whole words */
     int64_t *margin; /* on the card; NULL: comes back */
     int64_t piece;
 };
@@ -439,6 +236,15 @@ static bool input_held(const CudaCard *card, const TreeMargins *job)
                                         : static_cast<const void *>(job->value[plan->column[f]])))
             return false;
     return plan->features > 0;
+}
+
+/* Of held columns of places; those of a piece begin so. */
+static bool words_begin(const CudaCard *card, const TreeMargins *job)
+{
+    for (int f = 0; job->place && f < job->plan->features; f++)
+        if ((reinterpret_cast<uintptr_t>(cuda_held(card, job->place[f])) + (uintptr_t)job->first) % ROWS != 0)
+            return false;
+    return true;
 }
 
 /* What a flow brought back goes where it belongs. */
@@ -506,11 +312,11 @@ static Columns<uint8_t> find_places(CudaCard *card, CudaFlow *flow, const Trip *
         const float *x = trip->held ? static_cast<const float *>(cuda_held(card, job->x)) + at * job->stride
                                     : static_cast<const float *>(flow->input.there);
         const dim3 blocks(cuda_blocks(n, 8 * TILE), cuda_blocks(plan.features, FEATURES));
-        CUDA_LAUNCH(place_rows_of_floats, blocks, WIDEST, 0, flow->stream, plan, x, n, job->stride, place, pitch);
+        CUDA_LAUNCH(place_rows_of_floats, blocks, PLAN_THREADS, 0, flow->stream, plan, x, n, job->stride, place, pitch);
     } else if (place) {
-        const dim3 blocks(cuda_blocks(n, 8 * WIDEST), (unsigned)plan.features);
-        CUDA_LAUNCH(place_columns, blocks, WIDEST, 0, flow->stream, plan, columns_of<float>(flow, trip, at), n, place,
-                    pitch);
+        const dim3 blocks(cuda_blocks(n, 8 * PLAN_THREADS), (unsigned)plan.features);
+        CUDA_LAUNCH(place_columns, blocks, PLAN_THREADS, 0, flow->stream, plan, columns_of<float>(flow, trip, at), n,
+                    place, pitch);
     }
     return Columns<uint8_t>{nullptr, place, 0, pitch};
 }
@@ -520,15 +326,13 @@ static void send_trees(CudaCard *card, CudaFlow *flow, const Trip *trip, const C
                        int64_t n)
 {
     const Plan &plan = trip->kept->on;
-    const int threads = trip->kept->threads, shared = (plan.lanes * threads + STAGE) * (int)sizeof(uint32_t);
-    auto kernel = plan.symmetric ? add_trees<true> : add_trees<false>;
+    const int threads = trip->kept->threads, shared = (plan.lanes * threads + PLAN_STAGE) * (int)sizeof(uint32_t);
+    const TreesKernel kernel = trees_kernel(&plan);
     if (!trip->margin && !cuda_both(card, &flow->margin, (size_t)trip->piece * sizeof(int64_t)))
         return;
     int64_t *margin = trip->margin ? trip->margin + at : static_cast<int64_t *>(flow->margin.there);
-    if (!cuda_is_good(card, cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, SHARED)))
-        return;
-    CUDA_LAUNCH(kernel, cuda_blocks(n, ROWS * threads), threads, shared, flow->stream, plan, from, n,
-                from.at == nullptr, margin);
+    CUDA_LAUNCH(kernel, cuda_blocks(n, ROWS * threads), threads, shared, flow->stream, plan, from, n, trip->aligned,
+                margin);
     cuda_is_good(card, cudaGetLastError());
     if (trip->margin || card->failed)
         return;
@@ -587,8 +391,13 @@ static void margins(const DeviceContext *context, const TreeMargins *job)
 {
     CudaCard *card = card_of(context);
     const bool held = input_held(card, job);
-    Trip trip = {job, static_cast<const KeptPlan *>(job->plan->kept), held, nullptr, held ? HELD_PIECE : PIECE};
+    Trip trip = {};
+    trip.job = job;
+    trip.kept = static_cast<const KeptPlan *>(job->plan->kept);
+    trip.held = held;
+    trip.aligned = !held || words_begin(card, job);
     trip.margin = static_cast<int64_t *>(cuda_held(card, job->margin));
+    trip.piece = held ? HELD_PIECE : PIECE;
     if (!held && !trip.margin && job->n < FEW) {
         context->spare->margins(context, job);
         return;
@@ -601,7 +410,5 @@ static void margins(const DeviceContext *context, const TreeMargins *job)
 
 void cuda_margins_ops(TreeOps *ops)
 {
-    ops->keep_plan = keep_plan;
-    ops->drop_plan = drop_plan;
     ops->margins = margins;
 }

@@ -272,6 +272,7 @@ static TreeOps make_ops()
     cuda_lists_ops(&ops);
     cuda_histograms_ops(&ops);
     cuda_splits_ops(&ops);
+    cuda_plan_ops(&ops);
     cuda_margins_ops(&ops);
     cuda_columns_ops(&ops);
     cuda_cards_ops(&ops);
