@@ -179,6 +179,9 @@ typedef struct Skeleton {
     dp_buf shape, bytes;
     ChunkPlace *chunk; /* [n_chunks] in the order of the streams */
     size_t n_chunks;
+    int64_t rows;              /* it was made for */
+    dp_buf rows_at;            /* u32: where the number of rows stands (u32) in the bytes; empty: not known */
+    bool twinned;              /* that was looked for */
     uint64_t index_at, end_at; /* of the index; of the u64 that says how long the HDF5 file is */
 } Skeleton;
 enum { ENTRY_ADDRESS = 24 };

@@ -157,7 +157,7 @@ static dp_status place_chunks(hid_t dataset, const ImageStream *is, ChunkPlace *
     DP_TRY(dp_new(&zeros, bytes));
     for (uint32_t c = 0; c < s->chunks && st == DP_OK; c++) {
         hsize_t at = (hsize_t)c * s->chunk, size;
-        haddr_t address;
+        haddr_t address = HADDR_UNDEF;
         unsigned mask;
         if (H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, &at, bytes, zeros) < 0 ||
             H5Dget_chunk_info_by_coord(dataset, &at, &mask, &address, &size) < 0 || address == HADDR_UNDEF ||
@@ -360,6 +360,7 @@ void skeleton_free(Skeleton *k)
 {
     dp_buf_free(&k->shape);
     dp_buf_free(&k->bytes);
+    dp_buf_free(&k->rows_at);
     dp_free(&k->chunk);
     *k = (Skeleton){0};
 }
@@ -370,7 +371,7 @@ dp_status skeleton_build(Skeleton *k, const ImageStream *streams, int n, int64_t
     H5 h5 = {H5I_INVALID_HID, H5I_INVALID_HID, H5I_INVALID_HID};
     size_t room = SLACK + (size_t)n * 1024 + index_size;
     uint32_t most = 1;
-    k->n_chunks = 0;
+    k->n_chunks = k->rows_at.size = 0;
     for (int i = 0; i < n; i++) {
         const Stream *s = &streams[i].stream;
         room += s->chunks * (s->filter == FILTER_NONE ? (size_t)s->chunk * s->width : 1);
