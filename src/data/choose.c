@@ -9,6 +9,9 @@
  * such deviations is none. Greedily: the best combination's steps join the model, so that what says the same again
  * gains nothing any more; triples extend what was chosen.
  *
+ * Numbers are fitted by squared error: residuals are then in units of their own spread and every variance is 1, so that
+ * E d^2 = w as above. A residual of more than LARGEST standard deviations counts as that.
+ *
  * Cells are slots by hash, so that no rank needs all categories; residuals and variances are integers and their sums
  * exact, so every number of ranks and order of rows chooses the same. Choosing looks at train's labels as growing a
  * tree does; the statistics of what is chosen are ordered like all others. */
@@ -16,12 +19,13 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "comm/exact.h"
 #include "data_priv.h"
 #include "device/tree_math.h"
 
 enum { ROWS_MAX = 1 << 20, WORK_MAX = 1 << 28, SINGLE_BITS = 17, CELL_BITS = 20, ROUNDS = 2, KEY_BYTES = 12 };
 enum { UNIT_BITS = 16, UNIT = 1 << UNIT_BITS, TAKEN = 1 << 17 };
-static const double RIDGE = 4;
+static const double RIDGE = 4, LARGEST = 8;
 enum { SIGNIFICANT = 4, HOLDS = 2, VALID_MAX = 1 << 18 };
 
 typedef struct Cell {
@@ -47,11 +51,14 @@ typedef struct Chooser {
     int64_t rows;                 /* of them, of this rank */
     int64_t upto;                 /* rows .. upto - 1 are of valid: they follow every step and count in no cell */
     uint32_t *row;                /* [upto] among the data's */
-    int32_t *logit;               /* [upto] counts of 1 / UNIT */
+    int32_t *fit;                 /* [upto] of the log-odds, or of the number; counts of 1 / UNIT */
     int32_t *residual, *variance; /* [upto] */
     uint16_t **taken;             /* [n][rows] (1 - q) / V of the row's category, counts of 1 / TAKEN */
     int32_t *all_taken;           /* [rows] their sum */
     const int8_t *label;          /* of the data's rows */
+    const double *target;         /* the same, numbers; NULL: labels are 1 and 0 */
+    double mean, deviation;       /* of the numbers drawn from train: the fit is of (target - mean) / deviation */
+    double spread;                /* of the numbers' residuals, in these units; 1 */
     Cell *cell, *mine;            /* [1 << CELL_BITS]; this rank's share of their sums */
     int *share;                   /* [ranks] int64s */
     Candidate *list;
@@ -71,7 +78,7 @@ static void chooser_free(Chooser *c)
     dp_free(&c->categories);
     dp_free(&c->left);
     dp_shelf_free(c->shelf, &c->row);
-    dp_shelf_free(c->shelf, &c->logit);
+    dp_shelf_free(c->shelf, &c->fit);
     dp_shelf_free(c->shelf, &c->residual);
     dp_shelf_free(c->shelf, &c->variance);
     dp_free(&c->cell);
@@ -103,7 +110,7 @@ static dp_status draw_rows(Chooser *c, const Data *data)
             (share >= 1 || dp_random_unit(data->seed, STREAM_CHOOSE, data->rows.row[i]) < share))
             c->row[c->upto++] = (uint32_t)i;
     }
-    DP_TRY(dp_shelf_new(c->shelf, &c->logit, (size_t)c->upto));
+    DP_TRY(dp_shelf_new(c->shelf, &c->fit, (size_t)c->upto));
     DP_TRY(dp_shelf_new(c->shelf, &c->residual, (size_t)c->upto));
     DP_TRY(dp_shelf_new(c->shelf, &c->variance, (size_t)c->upto));
     DP_TRY(dp_shelf_new(c->shelf, &c->all_taken, (size_t)c->rows));
@@ -134,12 +141,35 @@ done:
 
 /* ---- the additive model ---- */
 
-/* Residuals and variances follow the logits. */
-static void follow(Chooser *c)
+static void follow_numbers(Chooser *c, const Comm *comm)
 {
+    int64_t sums[2] = {0, c->rows};
     for (int64_t r = 0; r < c->upto; r++) {
         dp_shelf_step(c->shelf, r);
-        double p = tree_sigmoid((double)c->logit[r] * (1.0 / UNIT));
+        double miss = (c->target[c->row[r]] - c->mean) / c->deviation - (double)c->fit[r] * (1.0 / UNIT);
+        c->residual[r] = (int32_t)(fmin(LARGEST, fmax(-LARGEST, miss)) * UNIT);
+        if (r < c->rows)
+            sums[0] += (int64_t)c->residual[r] * c->residual[r] >> UNIT_BITS;
+    }
+    comm_sum_i64(comm, sums, 2);
+    c->spread = sums[0] > 0 ? sqrt((double)sums[0] * (1.0 / UNIT) / (double)sums[1]) : 1;
+    for (int64_t r = 0; r < c->upto; r++) {
+        dp_shelf_step(c->shelf, r);
+        c->residual[r] = (int32_t)fmin(LARGEST * UNIT, fmax(-LARGEST * UNIT, c->residual[r] / c->spread));
+        c->variance[r] = UNIT;
+    }
+}
+
+/* Collective. Residuals and variances follow the fit. */
+static void follow(Chooser *c, const Comm *comm)
+{
+    if (c->target) {
+        follow_numbers(c, comm);
+        return;
+    }
+    for (int64_t r = 0; r < c->upto; r++) {
+        dp_shelf_step(c->shelf, r);
+        double p = tree_sigmoid((double)c->fit[r] * (1.0 / UNIT));
         int32_t q = (int32_t)(p * UNIT + 0.5);
         q = q < UNIT / 1024 ? UNIT / 1024 : q > UNIT - UNIT / 1024 ? UNIT - UNIT / 1024 : q;
         c->residual[r] = (c->label[c->row[r]] << UNIT_BITS) - q;
@@ -211,16 +241,16 @@ static int64_t find_steps(Chooser *c, const Candidate *candidate, int bits, cons
     return filled;
 }
 
-/* Local. Every row steps as its cell does. */
-static void take_steps(Chooser *c, const Candidate *candidate, int bits)
+/* Collective. Every row steps as its cell does. */
+static void take_steps(Chooser *c, const Candidate *candidate, int bits, const Comm *comm)
 {
     const uint32_t *id[DATA_PARTS];
     ids_of(id, c, candidate);
     for (int64_t r = 0; r < c->upto; r++) {
         dp_shelf_step(c->shelf, r);
-        c->logit[r] += (int32_t)c->cell[slot_of(id, r, candidate->parts, bits)].residual;
+        c->fit[r] += (int32_t)((double)c->cell[slot_of(id, r, candidate->parts, bits)].residual * c->spread);
     }
-    follow(c);
+    follow(c, comm);
 }
 
 /* Collective. Do the steps that train's labels ask for help the rows of valid too? Copies of rows, or what was true
@@ -268,26 +298,42 @@ static int finest(const Chooser *c, int k)
     }
 }
 
-/* Collective. Later rounds go from fine to coarse: what fine columns take too much of, coarse ones set right. */
-static void fit_singles(Chooser *c, const Comm *comm)
+/* Collective. The log-odds of train's labels; of its numbers 0, when their mean and deviation are known. */
+static double start_value(Chooser *c, const Comm *comm)
 {
+    ExactSum square = {.adds = 0};
     int64_t counts[2] = {c->rows, 0};
+    for (int64_t r = 0; r < c->rows && c->target; r++) {
+        double miss = c->target[c->row[r]] - c->mean;
+        dp_shelf_step(c->shelf, r);
+        exact_add(&square, miss * miss);
+    }
     for (int64_t r = 0; r < c->rows; r++) {
         dp_shelf_step(c->shelf, r);
         counts[1] += c->label[c->row[r]];
     }
     comm_sum_i64(comm, counts, 2);
-    double odds = ((double)counts[1] + 0.5) / ((double)(counts[0] - counts[1]) + 0.5);
+    comm_sum_exact(comm, &square, 1);
+    c->spread = 1;
+    c->deviation = sqrt(exact_value(&square) / fmax(1, (double)counts[0]));
+    c->deviation = c->deviation > 0 ? c->deviation : 1;
+    return c->target ? 0 : tree_log(((double)counts[1] + 0.5) / ((double)(counts[0] - counts[1]) + 0.5));
+}
+
+/* Collective. Later rounds go from fine to coarse: what fine columns take too much of, coarse ones set right. */
+static void fit_singles(Chooser *c, const Comm *comm)
+{
+    const double start = start_value(c, comm);
     for (int64_t r = 0; r < c->upto; r++) {
         dp_shelf_step(c->shelf, r);
-        c->logit[r] = (int32_t)(tree_log(odds) * UNIT);
+        c->fit[r] = (int32_t)(start * UNIT);
     }
-    follow(c);
+    follow(c, comm);
     for (int round = 0; round < ROUNDS; round++)
         for (int k = 0; k < c->n; k++) {
             Candidate single = {.parts = 1, .column = {round > 0 ? finest(c, k) : k}};
             c->categories[single.column[0]] = find_steps(c, &single, SINGLE_BITS, comm);
-            take_steps(c, &single, SINGLE_BITS);
+            take_steps(c, &single, SINGLE_BITS, comm);
             note_taken(c, &single);
         }
     for (int i = 0; i < c->n; i++)
@@ -452,7 +498,7 @@ static dp_status choose(Chooser *c, Data *data, const Comm *comm)
         left -= tables * table_bytes(c, &taken);
         chosen++;
         DP_GO_ALL(comm, data_add_feature(data, &feature));
-        take_steps(c, &taken, bits);
+        take_steps(c, &taken, bits, comm);
         judge_singles(c, comm);
         if (taken.parts < options->parts)
             DP_GO(extend(c, &taken, comm));
@@ -464,11 +510,11 @@ done:
 
 dp_status data_choose(Data *data, const Comm *comm)
 {
-    Chooser c = {.shelf = &data->shelf, .label = data->rows.label};
+    Chooser c = {.shelf = &data->shelf, .label = data->rows.label, .target = data->rows.target, .mean = data->mean};
     dp_status st = DP_OK;
     for (int j = 0; j < data->n_features; j++)
         c.n += data->features[j].encode == DATA_TARGET;
-    if (data->encode.pairs == 0 || c.n < 2 || data->kind == DATA_NUMBER)
+    if (data->encode.pairs == 0 || c.n < 2)
         return DP_OK;
     if ((st = dp_new(&c.feature, (size_t)c.n)) == DP_OK && (st = dp_new(&c.id, (size_t)c.n)) == DP_OK &&
         (st = dp_new(&c.categories, (size_t)c.n)) == DP_OK && (st = dp_new(&c.taken, (size_t)c.n)) == DP_OK &&

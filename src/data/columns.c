@@ -313,14 +313,19 @@ static dp_status category_feature(Data *data, int j, float *values, const Comm *
     DataFeature *feature = &data->features[j];
     Categories categories = {0};
     TargetTable table = {0};
-    TargetRows rows = {.shelf = &data->shelf, .n = data->rows.n, .part = data->rows.part, .label = data->rows.label};
-    TargetRule rule = {.prior_weight = data->encode.prior_weight};
+    TargetRows rows = {.shelf = &data->shelf,
+                       .n = data->rows.n,
+                       .part = data->rows.part,
+                       .label = data->rows.label,
+                       .target = data->rows.target};
+    TargetRule rule = target_rule(data->encode.prior_weight, feature->lately ? data->encode.half_life : 0);
     dp_status st = DP_OK;
     if (!data->timeline)
         DP_GO(build_timelines(data, comm));
     rule.timeline = data->timeline;
     rule.n_timelines = data->n_timelines;
-    target_weights(rule.weight, feature->lately ? data->encode.half_life : 0);
+    if (data->rows.target)
+        target_rule_numbers(&rule, data->facts.rows[DATA_TRAIN], data->mean, data->farthest);
     if (feature->encode == DATA_TARGET)
         DP_GO(data_categories(&categories, data, feature->column, comm));
     else

@@ -508,8 +508,8 @@ static dp_status read_numbers(double **to, Data *data, const char *key, const ch
     return comm_agree(comm, st);
 }
 
-/* Collective. The yes-or-no view of numbers: above the mean of train. */
-static void split_at_mean(Data *data, const Comm *comm)
+/* Collective. The mean of train, and the yes-or-no view of numbers: above it. */
+static void look_at_numbers(Data *data, const Comm *comm)
 {
     ExactSum sum = {{0}, 0, 0};
     DataRows *rows = &data->rows;
@@ -520,12 +520,15 @@ static void split_at_mean(Data *data, const Comm *comm)
             exact_add(&sum, rows->target[i]);
     }
     comm_sum_exact(comm, &sum, 1);
-    double mean = exact_value(&sum) / (double)data->facts.rows[DATA_TRAIN];
+    data->mean = exact_value(&sum) / (double)data->facts.rows[DATA_TRAIN];
     for (int64_t i = 0; i < rows->n; i++) {
         dp_shelf_step(rows->shelf, i);
-        rows->label[i] = rows->target[i] > mean;
+        rows->label[i] = rows->target[i] > data->mean;
         count[rows->part[i]] += rows->label[i];
+        if (rows->part[i] == DATA_TRAIN)
+            data->farthest = fmax(data->farthest, fabs(rows->target[i] - data->mean));
     }
+    comm_max_f64(comm, &data->farthest, 1);
     comm_sum_i64(comm, count, 3);
     memcpy(data->facts.positives, count, sizeof count);
 }
@@ -538,7 +541,7 @@ static dp_status read_targets(Data *data, const Comm *comm)
         return DP_OK;
     DP_TRY(
         read_numbers(&data->rows.target, data, "data.label", data->schema->columns[data->label].name, -INFINITY, comm));
-    split_at_mean(data, comm);
+    look_at_numbers(data, comm);
     return DP_OK;
 }
 

@@ -73,7 +73,9 @@ extern const CfgRow data_rows[], split_rows[], encode_rows[];
 typedef enum DataEncode {
     DATA_PLAIN,   /* the number, as float (round to nearest); missing = NaN */
     DATA_TARGET,  /* a category's target statistic (hits + prior_weight * base) / (count + prior_weight), as float;
-                     base: (all hits + 0.5) / (all rows + 1) of train */
+                     base: (all hits + 0.5) / (all rows + 1) of train. Of a label that is a number: its mean,
+                     c + (sum + prior_weight * base) / (count + prior_weight) with sums of y - c over the category's
+                     rows, base: (sum over all) / (all rows + 1), c: the mean of train */
     DATA_COMBINED /* the same of a combination of one to three categories, whose labels may count by their age, or of
                      all codes that begin alike */
 } DataEncode;
@@ -139,7 +141,7 @@ dp_shelf *data_shelf(const Data *data);
 const uint8_t *data_part(const Data *data); /* DataPart */
 DataKind data_kind(const Data *data);
 const char *data_label_unit(const Data *data); /* NULL: none */
-/* 0, 1. Of numbers: above the mean of train; statistics of categories and the leak check look at that. */
+/* 0, 1. Of numbers: above the mean of train; the leak check looks at that. */
 const int8_t *data_label(const Data *data);
 const double *data_target(const Data *data);      /* the numbers; NULL where labels are flags */
 const double *data_weight(const Data *data);      /* finite, 0 or more; NULL: all 1 */

@@ -195,6 +195,7 @@ void timeline_free(Timeline *timeline);
 
 /* ---- target.c ---- */
 
+/* Labels of a category, or of all: how many count, as they count, and their sum (TargetRule.scale). */
 typedef struct Count {
     int64_t n, hits;
 } Count;
@@ -213,30 +214,39 @@ typedef struct TargetRows {
     int64_t n;
     const uint8_t *part;
     const int8_t *label;
+    const double *target; /* numbers, which then count instead; NULL: labels are 1 and 0 */
 } TargetRows;
 
-/* How labels count and in which orders. */
+/* How labels count and in which orders. A label of 1 counts 1 in sums. A number y counts round((y - centre) scale), an
+ * integer too, with the largest power of two as scale that no sum can overflow: what rounding loses is at most 2^-62 of
+ * what all labels could sum to if each were the largest. */
 typedef struct TargetRule {
     double prior_weight;
+    double lean;          /* of the base rate before the first label, a share of one label: 0.5; of numbers 0 */
+    double centre, scale; /* 0 and 1 where labels are 1 and 0 */
     int64_t weight[TIMELINE_AGES]; /* of a label given at that age; all 1, or growing */
     const Timeline *timeline;      /* [n_timelines] the statistics of several orders are averaged */
     int n_timelines;
 } TargetRule;
-/* Local. half_life: the share of train's time in which a label comes to count half; 0: all count 1. */
-void target_weights(int64_t weight[TIMELINE_AGES], double half_life);
+/* Local. For labels of 1 and 0. half_life: the share of train's time in which a label comes to count half; 0: all count
+ * 1. */
+TargetRule target_rule(double prior_weight, double half_life);
+/* Local. For numbers: rows of train over all ranks, their centre, and how far from it they go at most. */
+void target_rule_numbers(TargetRule *rule, int64_t rows, double centre, double farthest);
 
-/* The one formula. The base rate leans on half a hit in one row, so that it stands before the first row too. unit: what
- * a label given now would count. */
-static inline float target_value(Count category, Count all, double prior_weight, int64_t unit)
+/* The one formula. The base rate leans on half a hit in one row, the base of numbers on the centre, so that they stand
+ * before the first row too. unit: what a label given now would count. */
+static inline float target_value(Count category, Count all, const TargetRule *rule, int64_t unit)
 {
-    double base = ((double)all.hits + 0.5 * (double)unit) / ((double)all.n + (double)unit);
-    double prior = prior_weight * (double)unit;
-    return (float)(((double)category.hits + prior * base) / ((double)category.n + prior));
+    double base = ((double)all.hits + rule->lean * (double)unit) / ((double)all.n + (double)unit);
+    double prior = rule->prior_weight * (double)unit;
+    double value = ((double)category.hits + prior * base) / ((double)category.n + prior);
+    return (float)(rule->centre + value / rule->scale);
 }
 /* What rows after train get. */
 static inline float target_frozen(Count category, Count all, const TargetRule *rule)
 {
-    return target_value(category, all, rule->prior_weight, rule->weight[TIMELINE_AGES - 1]);
+    return target_value(category, all, rule, rule->weight[TIMELINE_AGES - 1]);
 }
 /* Collective. values [rows->n] and the frozen table of one category column. */
 dp_status target_statistics(float *values, TargetTable *table, const Categories *categories, const TargetRows *rows,
@@ -268,6 +278,7 @@ struct Data {
     dp_shelf shelf; /* rows.shelf is this one */
     DataRows rows;  /* time and tuple are gone once the parts are decided */
     DataFacts facts;
+    double mean, farthest; /* of train's numbers; of what is farthest from it, the distance */
     DataFeature *features;
     int n_features, n_columns;
     DataInputs inputs;  /* the contract as far as features were read */

@@ -30,7 +30,7 @@ const CfgRow split_rows[] = {
 
 const CfgRow encode_rows[] = {
     {"prior_weight", CFG_REAL, CFG_AT(EncodeOptions, prior_weight), .min = 0.001, .max = 1e6, .def = "30",
-     .unit = "rows", .help = "how much the base rate weighs in a category's hit rate"},
+     .unit = "rows", .help = "how much the base rate weighs in a category's hit rate (of numbers: their mean)"},
     {"order", CFG_CHOICE, CFG_AT(EncodeOptions, order), .def = "time", .choices = "time | drawn",
      .help =
          "a row's hit rates come from the rows before it: by time, or in an order drawn by the seed (always so where "

@@ -109,10 +109,11 @@ static void look_up(Singles *s, const Data *data, int c)
 {
     const uint32_t *count = s->count + (size_t)c * PLACES * 2;
     Count all = {data->facts.rows[DATA_TRAIN], data->facts.positives[DATA_TRAIN]};
+    TargetRule rule = target_rule(data->encode.prior_weight, 0);
     bool number = is_number(s, data, c);
     for (int64_t i = 0; i < s->rows; i++) {
         const uint32_t *at = count + 2 * place_of(s->value[c * s->rows + i], number);
-        s->score[i] = target_value((Count){(int64_t)at[0] + at[1], at[1]}, all, data->encode.prior_weight, 1);
+        s->score[i] = target_value((Count){(int64_t)at[0] + at[1], at[1]}, all, &rule, 1);
     }
 }
 

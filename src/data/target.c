@@ -7,10 +7,13 @@
  * rank and says so: what the category had when the stretch began;
  *   3. each rank walks its stretch from there, and the statistics go back to the rows' ranks;
  *   4. the owners keep the sums over all: the frozen table.
+ * Of labels that are numbers the mean stands for the rate, of sums of integers too (TargetRule).
  * A label may count the more the later it was given (TargetRule.weight): then statistics follow what drifts. Where
  * there is no time the order is drawn, and several draws are averaged. So a rank moves its rows and its categories,
  * never a table of all. Counts are integers: no order changes a bit. Source: Prokhorenkova et al., "CatBoost: unbiased
  * boosting with categorical features", NeurIPS 2018, section 3.2. */
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,11 +45,12 @@ static Count count_less(Count a, Count b)
 typedef struct Stretch {
     KeyMap map;
     uint32_t *asked, *given; /* [n_asked], [n_given] numbers, in time order; given: 2 * number + label */
+    int64_t *value;          /* [n_given] of labels that are numbers, as they count; NULL: 1 and 0 */
     int64_t n_asked, n_given;
     Count *total, *tail; /* [map.n] given in the stretch; of these, at its very end */
     Count *early, *late; /* [map.n] before the stretch; early: less what has the very time it begins with */
     Count all_total, all_tail, all_early, all_late; /* the same over categories */
-    dp_shelf *shelf;                                /* of asked and given */
+    dp_shelf *shelf;                                /* of asked, given and value */
 } Stretch;
 
 static void stretch_free(Stretch *s)
@@ -55,6 +59,7 @@ static void stretch_free(Stretch *s)
     if (s->given != s->asked)
         dp_shelf_free(s->shelf, &s->given);
     dp_shelf_free(s->shelf, &s->asked);
+    dp_shelf_free(s->shelf, &s->value);
     dp_free(&s->total);
     dp_free(&s->early);
 }
@@ -89,11 +94,36 @@ done:
     return st;
 }
 
+/* Collective. value (free with dp_shelf_free): the list's numbers as they count, in time order. */
+static dp_status bring_values(int64_t **value, const TimeList *list, const TargetRows *rows, const TargetRule *rule,
+                              const Comm *comm)
+{
+    int64_t *mine = NULL, *came = NULL;
+    Deal deal = list->deal;
+    dp_status st = DP_OK;
+    DP_GO_ALL(comm, dp_shelf_new(rows->shelf, &mine, (size_t)deal.n));
+    for (int64_t i = 0; i < deal.n; i++) {
+        dp_shelf_step(rows->shelf, i);
+        double miss = rows->target[list->row[i]] - rule->centre;
+        mine[i] = llrint(fmin(DBL_MAX, fmax(-DBL_MAX, miss)) * rule->scale);
+    }
+    DP_GO(deal_send(&deal, mine, sizeof *mine, &came, comm));
+    DP_GO_ALL(comm, dp_shelf_new(rows->shelf, value, (size_t)deal.n_got));
+    for (int64_t k = 0; k < deal.n_got; k++) {
+        dp_shelf_step(rows->shelf, k);
+        (*value)[k] = came[list->at ? list->at[k] : (uint32_t)k];
+    }
+done:
+    dp_shelf_free(rows->shelf, &mine);
+    dp_shelf_free(rows->shelf, &came);
+    return st;
+}
+
 /* The g-th label given, as it counts. */
 static Count weighed(const Stretch *s, const Timeline *timeline, int64_t g, const int64_t *weight)
 {
     int64_t w = weight[timeline->given_age[g]];
-    return (Count){.n = w, .hits = s->given[g] & 1 ? w : 0};
+    return (Count){.n = w, .hits = w * (s->value ? s->value[g] : s->given[g] & 1)};
 }
 
 /* Local. */
@@ -261,8 +291,8 @@ static void walk_stretch(float *statistic, Stretch *s, const Timeline *timeline,
     int64_t k = 0, g = 0;
     for (; k < timeline->first_asked; k++) {
         dp_shelf_step(s->shelf, k);
-        statistic[k] = target_value(s->early[s->asked[k] >> 1], s->all_early, rule->prior_weight,
-                                    rule->weight[timeline->asked_age[k]]);
+        statistic[k] =
+            target_value(s->early[s->asked[k] >> 1], s->all_early, rule, rule->weight[timeline->asked_age[k]]);
     }
     for (; k < s->n_asked; k++) {
         dp_shelf_step(s->shelf, k);
@@ -271,8 +301,7 @@ static void walk_stretch(float *statistic, Stretch *s, const Timeline *timeline,
             count_add(&s->late[s->given[g] >> 1], one);
             count_add(&s->all_late, one);
         }
-        statistic[k] = target_value(s->late[s->asked[k] >> 1], s->all_late, rule->prior_weight,
-                                    rule->weight[timeline->asked_age[k]]);
+        statistic[k] = target_value(s->late[s->asked[k] >> 1], s->all_late, rule, rule->weight[timeline->asked_age[k]]);
     }
 }
 
@@ -316,6 +345,8 @@ static dp_status ordered_statistics(float *values, TargetTable *table, const Cat
         DP_GO(bring_list(&s.given, &s.map, &timeline->given, categories, rows, comm));
         s.n_given = timeline->given.deal.n_got;
     }
+    if (rows->target)
+        DP_GO(bring_values(&s.value, timeline->one_list ? &timeline->asked : &timeline->given, rows, rule, comm));
     keymap_settle(&s.map);
     if ((st = count_stretch(&s, timeline, rule->weight)) == DP_OK)
         st = dp_shelf_new(rows->shelf, &statistic, (size_t)s.n_asked);
@@ -385,14 +416,26 @@ done:
     return st;
 }
 
-/* Local. Each age counts 2^(1 / (AGES half_life)) times what the one before it counts: powers by plain multiplication,
- * so that every machine has the same. */
-void target_weights(int64_t weight[TIMELINE_AGES], double half_life)
+/* Each age counts 2^(1 / (AGES half_life)) times what the one before it counts: powers by plain multiplication, so that
+ * every machine has the same. */
+TargetRule target_rule(double prior_weight, double half_life)
 {
+    TargetRule rule = {.prior_weight = prior_weight, .lean = 0.5, .scale = 1};
     double ln2 = 0x1.62e42fefa39efp-1, w = 16;
     double step = half_life > 0 ? 1.0 / tree_exp_minus(ln2 / (TIMELINE_AGES * half_life)) : 1;
     for (int a = 0; a < TIMELINE_AGES; a++, w *= step)
-        weight[a] = half_life > 0 ? (int64_t)(w + 0.5) : 1;
+        rule.weight[a] = half_life > 0 ? (int64_t)(w + 0.5) : 1;
+    return rule;
+}
+
+void target_rule_numbers(TargetRule *rule, int64_t rows, double centre, double farthest)
+{
+    int labels, largest = 0;
+    frexp((double)rows * (double)rule->weight[TIMELINE_AGES - 1], &labels); /* below 2^labels */
+    frexp(fmin(farthest, DBL_MAX), &largest);
+    rule->lean = 0;
+    rule->centre = centre;
+    rule->scale = farthest > 0 ? ldexp(1, largest < -900 ? 900 : 62 - labels - largest) : 1;
 }
 
 dp_status target_statistics(float *values, TargetTable *table, const Categories *categories, const TargetRows *rows,

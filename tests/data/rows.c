@@ -125,11 +125,13 @@ static void all_is_the_same_on_any_ranks_and_in_any_order(void **state)
 {
     (void)state;
     static Seen one, dealt;
-    for (int w = 0; w <= WAYS; w++) {
+    for (int w = 0; w <= WAYS + 1; w++) {
         SplitOptions split = way(w % WAYS);
         DataOptions options = usual;
         if (w == WAYS) /* the first way, as of a day on which some results were not known yet */
             options.as_of = dp_days_of_date(2024, 12, 15) * DP_DAY;
+        if (w > WAYS) /* means of a number instead of hit rates */
+            options.label = "duty";
         look_with(&one, "rows", &split, &options, &by_digits, alone);
         look_with(&dealt, "rows", &split, &options, &by_digits, comm);
         same_data(&dealt, &one);
@@ -228,6 +230,19 @@ static void apart_means_apart(void **state)
 }
 
 /* What makes the label is found, and what says it again or hangs on chance is not. */
+/* The name of the combination that is chosen first for a label. */
+static void first_chosen(const char *label, const char *name)
+{
+    static Seen seen;
+    SplitOptions split = way(1);
+    DataOptions options = usual;
+    options.label = label;
+    look(&seen, "rows", &split, &options, comm);
+    assert_true(seen.inputs.n > INPUTS);
+    assert_string_equal(seen.inputs.input[INPUTS].name, name);
+    data_inputs_free(&seen.inputs);
+}
+
 static void pairs_that_tell_are_chosen(void **state)
 {
     (void)state;
@@ -235,6 +250,7 @@ static void pairs_that_tell_are_chosen(void **state)
     SplitOptions split = way(1);
     EncodeOptions none = encode;
     int before;
+    first_chosen("duty", "hs6 x mode");
     look(&seen, "rows", &split, &usual, comm);
     int categories = 0, combined = 0;
     for (int j = 0; j < INPUTS; j++)

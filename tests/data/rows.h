@@ -9,7 +9,7 @@
 static Comm *comm;
 static char lake[64];
 
-enum { ROWS = 3000, CORRECTS = 50, PIECE = 400, COLUMNS = 16, INPUTS = 9, FEATURES = 32 };
+enum { ROWS = 3000, CORRECTS = 50, PIECE = 400, COLUMNS = 17, INPUTS = 9, FEATURES = 32 };
 enum {
     ID,
     AT,
@@ -26,7 +26,8 @@ enum {
     PART,
     COINS,
     CHANGED,
-    CHAPTER
+    CHAPTER,
+    DUTY
 };
 
 static LakeColumn columns[COLUMNS] = {
@@ -46,6 +47,7 @@ static LakeColumn columns[COLUMNS] = {
     COLUMN("coins", LAKE_LABEL),
     COLUMN("changed", LAKE_TIME),
     COLUMN("chapter", LAKE_CATEGORY),
+    COLUMN("duty", LAKE_NUMBER),
 };
 static LakeSchema schema = {.columns = columns, .n = COLUMNS};
 static const char *const inputs[INPUTS] = {"value",    "mass",  "hs6",        "importer", "mode",
@@ -54,7 +56,7 @@ static const char *const goods[] = {"hs6", "value", "mass"};
 
 static inline void print_cell(char *out, int c, uint64_t i);
 
-/* A fault hangs on chapter and mode together, on neither alone. */
+/* A fault, and the duty, hang on chapter and mode together, on neither alone. */
 static inline bool is_bad_pair(uint64_t i)
 {
     char hs6[32], mode[32];
@@ -84,6 +86,8 @@ static inline void print_cell(char *out, int c, uint64_t i)
         sprintf(out, "%d", u < 0.5);
     else if ((c == VALUE || c == MASS) && u > 0.05)
         sprintf(out, "%.3f", 1000 * u);
+    else if (c == DUTY && u > 0.1)
+        sprintf(out, "%.3f", 1e6 + (is_bad_pair(i) ? 2000 : 0) + 5000 * u * u);
     else if (c == HS6)
         sprintf(out, "%06d", 10000 * (int)(30 * u * u) + 100 * ((int)(3000 * u) % 3) + 7);
     else if (c == CHAPTER) {
