@@ -29,29 +29,35 @@ static dp_status check_zone(const App *app, Config *config)
     return st;
 }
 
-/* The measures of a config that names none are those of labels; numbers have others. */
+/* The measures of a config that names none are those of labels; other losses have others. */
 static dp_status settle_metrics(const App *app, Config *config)
 {
     static const struct {
+        TrainLoss loss;
         const char *key, *metrics[2];
         size_t n;
-    } of_numbers[] = {{"train.stop.metric", {"rmse"}, 1}, {"evaluate.metrics", {"rmse", "mae"}, 2}};
+    } of_losses[] = {{TRAIN_SQUARED, "train.stop.metric", {"rmse"}, 1},
+                     {TRAIN_SQUARED, "evaluate.metrics", {"rmse", "mae"}, 2},
+                     {TRAIN_RANKING, "train.stop.metric", {"ndcg@10"}, 1},
+                     {TRAIN_RANKING, "evaluate.metrics", {"ndcg@10"}, 1}};
     TrainOptions train = {0};
-    if (app_bind(app, config, "train", &train) != DP_OK || train.loss != TRAIN_SQUARED)
+    if (app_bind(app, config, "train", &train) != DP_OK)
         return DP_OK;
-    for (size_t i = 0; i < sizeof of_numbers / sizeof *of_numbers; i++)
-        if (!config_was_given(config, of_numbers[i].key))
-            DP_TRY(config_settle(config, of_numbers[i].key, of_numbers[i].metrics, of_numbers[i].n));
+    for (size_t i = 0; i < sizeof of_losses / sizeof *of_losses; i++)
+        if (of_losses[i].loss == (TrainLoss)train.loss && !config_was_given(config, of_losses[i].key))
+            DP_TRY(config_settle(config, of_losses[i].key, of_losses[i].metrics, of_losses[i].n));
     return DP_OK;
 }
 
 static dp_status check_model(const App *app, Config *config)
 {
     TrainOptions train = {0};
+    DataOptions data = {0};
     EvaluateOptions evaluate = {0};
     DP_TRY(settle_metrics(app, config));
     bool evaluates = app_bind(app, config, "evaluate", &evaluate) == DP_OK;
     train.revenue = evaluates ? evaluate.revenue : "said already";
+    train.grouped = app_bind(app, config, "data", &data) != DP_OK || data.group.n > 0;
     if (app_bind(app, config, "train", &train) == DP_OK)
         DP_TRY(fault_of(config, "train.stop.metric", train_options_check(&train)));
     if (evaluates)

@@ -252,6 +252,7 @@ dp_status app_model_config(App *app, const Place *place, ModelConfig *c)
     c->data.memory = c->job.memory;
     c->data.scratch = place->scratch;
     c->train.revenue = c->evaluate.revenue;
+    c->train.grouped = c->data.group.n > 0;
     c->threads = run_threads((int)c->job.threads, app->comm);
     return DP_OK;
 }

@@ -576,6 +576,7 @@ dp_status data_open(Data **data, LakeTable *table, const DataOptions *data_optio
                     .encode = *encode};
     DP_GO_ALL(comm, check_options(*data, data_options, split, &part_column));
     DP_GO(open_rows(*data, data_options, split, part_column, comm));
+    DP_GO(data_read_groups(*data, &data_options->group, split->time_zone, comm));
 done:
     if (st != DP_OK)
         data_close(data);
@@ -598,6 +599,7 @@ void data_close(Data **data)
         dp_shelf_free(&d->shelf, &d->rows.label);
         dp_shelf_free(&d->shelf, &d->rows.target);
         dp_shelf_free(&d->shelf, &d->rows.weight);
+        dp_shelf_free(&d->shelf, &d->rows.group);
         dp_shelf_free(&d->shelf, &d->rows.part);
         dp_shelf_free(&d->shelf, &d->rows.tuple);
         dp_shelf_clear(&d->shelf);

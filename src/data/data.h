@@ -30,6 +30,7 @@ typedef struct DataOptions {
     const char *label;
     const char *weight; /* column; NULL */
     CfgList columns;
+    CfgList group; /* columns whose tuple makes a group of rows that are ranked together; a time counts by its day */
     int64_t as_of; /* DP_TIME_MISSING: all that is recorded */
     /* Not from the config: what a rank may hold, 0: no limit. Where the rows would take more than a quarter of it, all
      * that is a number a row lies in files of the scratch folder; what is learned stays the same. */
@@ -145,6 +146,7 @@ const char *data_label_unit(const Data *data); /* NULL: none */
 const int8_t *data_label(const Data *data);
 const double *data_target(const Data *data);      /* the numbers; NULL where labels are flags */
 const double *data_weight(const Data *data);      /* finite, 0 or more; NULL: all 1 */
+const uint64_t *data_group(const Data *data);     /* hash of the group; NULL: data.group names none */
 const uint64_t *data_row(const Data *data);       /* identity: hash of the id, or the row number */
 const int64_t *data_row_number(const Data *data); /* in the table: for joins with a scan */
 int data_columns_n(const Data *data);             /* inputs that are columns */

@@ -97,6 +97,7 @@ typedef struct DataRows {
     int64_t *time;   /* NULL: the table has no time column */
     int8_t *label;
     double *target, *weight; /* of the kept rows; NULL: none */
+    uint64_t *group;         /* of the kept rows; NULL: none */
     uint8_t *part;
     dp_key128 *tuple; /* of the apart columns; NULL: none */
     dp_shelf *shelf;  /* where these arrays lie */
@@ -305,6 +306,11 @@ dp_status inputs_kin(int64_t **first, const DataInput *in, int digits);
 dp_status inputs_spread(DataInput *in, const DataInput *part, int digits);
 /* Local. An own copy. */
 dp_status inputs_copy(DataInputs *to, const DataInputs *from);
+
+/* ---- group.c ---- */
+
+/* Collective. Groups of the kept rows, where the config names columns of them; days of a time zone, NULL: UTC. */
+dp_status data_read_groups(Data *data, const CfgList *group, const char *zone, const Comm *comm);
 
 /* ---- inherit.c ---- */
 

@@ -9,6 +9,9 @@ const CfgRow data_rows[] = {
      .help = "column of numbers, 0 or more: so much a row counts in learning; figures count each row once"},
     {"columns", CFG_LIST, CFG_AT(DataOptions, columns), .min = 1, .max = 4096,
      .help = "the inputs: numbers, categories and codes"},
+    {"group", CFG_LIST, CFG_AT(DataOptions, group), .def = "",
+     .help = "columns that say which rows are ranked together, like [office, accepted_at]; a time counts by its day "
+             "in split.time_zone"},
     {"as_of", CFG_TIME, CFG_AT(DataOptions, as_of), .def = "",
      .help = "only what was recorded and known by then; absent: all"},
     {.key = NULL}};

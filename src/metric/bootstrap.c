@@ -98,6 +98,30 @@ static dp_status mean_replicates(double *values, const Metric *metric, const Met
     return DP_OK;
 }
 
+/* Whole groups are drawn, as they were found: their rows stand and fall together. */
+static dp_status ndcg_replicates(double *values, const Metric *metric, const MetricRows *rows, const Comm *comm)
+{
+    double sum[2][R] = {{0}}, w[R];
+    MetricNdcg ndcg;
+    DP_TRY(metric_ndcg_build(&ndcg, metric, rows, comm));
+    int64_t all = ndcg.n;
+    comm_sum_i64(comm, &all, 1);
+    double grid = grid_of(1, all);
+    for (int64_t j = 0; j < ndcg.n; j++) {
+        double value = whole(ndcg.value[j] * grid);
+        weights_of_row(w, ndcg.group[j]);
+        for (int b = 0; b < R; b++) {
+            sum[0][b] += w[b];
+            sum[1][b] += w[b] * value;
+        }
+    }
+    metric_ndcg_free(&ndcg);
+    DP_TRY(sum_whole(sum[0], 2 * R, comm));
+    for (int b = 0; b < R; b++)
+        values[b] = sum[1][b] / sum[0][b] / grid;
+    return DP_OK;
+}
+
 /* ---- cuts ---- */
 
 /* What each replicate weighs: on this rank, then on the ranks before it and on all. */
@@ -333,6 +357,8 @@ dp_status metric_replicates(double *values, const Metric *metric, const MetricRo
     dp_status st = DP_OK;
     if (metric->kind == METRIC_LOGLOSS || metric->kind == METRIC_BRIER || metric_wants_numbers(metric))
         return mean_replicates(values, metric, rows, comm);
+    if (metric->kind == METRIC_NDCG)
+        return ndcg_replicates(values, metric, rows, comm);
     DP_TRY(metric_sorted_build(&sorted, rows, comm));
     if (metric->kind == METRIC_CALIBRATION)
         st = calibration_replicates(values, &sorted, comm);

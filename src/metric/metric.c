@@ -10,18 +10,21 @@
 
 static const struct {
     const char *name;
-    int kind, has_cut, higher_is_better, probability;
+    int kind;
+    enum { NO_CUT, A_SHARE, A_SHARE_OR_COUNT } cut;
+    int higher_is_better, probability;
 } kinds[] = {
-    {"auc", METRIC_AUC, 0, 1, 0},
-    {"average_precision", METRIC_AVERAGE_PRECISION, 0, 1, 0},
-    {"precision", METRIC_PRECISION_AT, 1, 1, 0},
-    {"recall", METRIC_RECALL_AT, 1, 1, 0},
-    {"revenue", METRIC_REVENUE_AT, 1, 1, 0},
-    {"logloss", METRIC_LOGLOSS, 0, 0, 1},
-    {"brier", METRIC_BRIER, 0, 0, 1},
-    {"calibration", METRIC_CALIBRATION, 0, 0, 1},
-    {"rmse", METRIC_RMSE, 0, 0, 0},
-    {"mae", METRIC_MAE, 0, 0, 0},
+    {"auc", METRIC_AUC, NO_CUT, 1, 0},
+    {"average_precision", METRIC_AVERAGE_PRECISION, NO_CUT, 1, 0},
+    {"precision", METRIC_PRECISION_AT, A_SHARE, 1, 0},
+    {"recall", METRIC_RECALL_AT, A_SHARE, 1, 0},
+    {"revenue", METRIC_REVENUE_AT, A_SHARE, 1, 0},
+    {"logloss", METRIC_LOGLOSS, NO_CUT, 0, 1},
+    {"brier", METRIC_BRIER, NO_CUT, 0, 1},
+    {"calibration", METRIC_CALIBRATION, NO_CUT, 0, 1},
+    {"rmse", METRIC_RMSE, NO_CUT, 0, 0},
+    {"mae", METRIC_MAE, NO_CUT, 0, 0},
+    {"ndcg", METRIC_NDCG, A_SHARE_OR_COUNT, 1, 0},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
@@ -39,18 +42,32 @@ static bool read_share(double *share, const char *text)
     return *end == '\0' && *share > 0 && *share <= 1;
 }
 
+/* A share, or where it may be one, a number of rows from 1 on. */
+static bool read_cut(Metric *metric, int cut, const char *text)
+{
+    char *end;
+    long long top = strtoll(text, &end, 10);
+    if (cut != A_SHARE_OR_COUNT || *text < '0' || *text > '9' || *end || top < 1)
+        return read_share(&metric->cut, text);
+    metric->top = top;
+    return true;
+}
+
 dp_status metric_parse(Metric *metric, const char *text)
 {
+    static const char *const cuts[] = {[NO_CUT] = " without a cut",
+                                       [A_SHARE] = "@5% (a share of the rows, above 0 and at most 100%)",
+                                       [A_SHARE_OR_COUNT] = "@10 (rows of each group) or @5% (a share of them)"};
     const char *at = strchr(text, '@');
     size_t length = at ? (size_t)(at - text) : strlen(text);
     *metric = (Metric){.cut = 1};
     for (int k = 0; k < N_KINDS; k++) {
         if (strlen(kinds[k].name) != length || memcmp(kinds[k].name, text, length) != 0)
             continue;
-        if (kinds[k].has_cut != (at != NULL) || (at && !read_share(&metric->cut, at + 1)) ||
+        if ((kinds[k].cut != NO_CUT) != (at != NULL) || (at && !read_cut(metric, kinds[k].cut, at + 1)) ||
             strlen(text) >= sizeof metric->name)
             return dp_fail(DP_ERR_CONFIG, "metric-01", "cannot measure '%s': write %s%s", text, kinds[k].name,
-                           kinds[k].has_cut ? "@5% (a share of the rows, above 0 and at most 100%)" : " without a cut");
+                           cuts[kinds[k].cut]);
         snprintf(metric->name, sizeof metric->name, "%s", text);
         metric->kind = kinds[k].kind;
         metric->higher_is_better = kinds[k].higher_is_better;
@@ -64,7 +81,7 @@ dp_status metric_parse(Metric *metric, const char *text)
     const char *near = dp_nearest(word, names, N_KINDS);
     return dp_fail(DP_ERR_CONFIG, "metric-01",
                    "unknown measure '%s'%s%s%s; there are auc, average_precision, "
-                   "precision@5%%, recall@5%%, revenue@5%%, logloss, brier, calibration, rmse, mae",
+                   "precision@5%%, recall@5%%, revenue@5%%, logloss, brier, calibration, rmse, mae, ndcg@10",
                    text, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
@@ -77,12 +94,16 @@ bool metric_wants_numbers(const Metric *metric)
 static dp_status look_at_rows(const Metric *metric, const MetricRows *rows, const float *score)
 {
     bool probability = kinds[metric->kind].probability;
-    if (metric->kind != METRIC_REVENUE_AT && metric_wants_numbers(metric) != (rows->target != NULL))
+    if (metric->kind != METRIC_REVENUE_AT && metric->kind != METRIC_NDCG &&
+        metric_wants_numbers(metric) != (rows->target != NULL))
         return dp_fail(DP_ERR_CONFIG, "metric-05", "%s measures %s, and the label is %s; measure %s", metric->name,
                        rows->target ? "labels of 1 and 0" : "numbers", rows->target ? "a number" : "of 1 and 0",
-                       rows->target ? "rmse, mae or revenue@5%" : "auc, average_precision, logloss ...");
+                       rows->target ? "rmse, mae, revenue@5% or ndcg@10" : "auc, average_precision, logloss ...");
     if (metric->kind == METRIC_REVENUE_AT && !rows->revenue)
         return dp_fail(DP_ERR_USAGE, "metric-04", "%s needs a revenue column; name it with evaluate.revenue",
+                       metric->name);
+    if (metric->kind == METRIC_NDCG && !rows->group)
+        return dp_fail(DP_ERR_USAGE, "metric-06", "%s looks at groups of rows; name their columns with data.group",
                        metric->name);
     for (int64_t i = 0; i < rows->n; i++) {
         dp_shelf_step(rows->shelf, i);
@@ -95,6 +116,10 @@ static dp_status look_at_rows(const Metric *metric, const MetricRows *rows, cons
             return dp_fail(DP_ERR_USAGE, "metric-03",
                            "%s: the label of row %016llx (number %lld here) is %d, not 0 or 1", metric->name,
                            (unsigned long long)rows->row[i], (long long)i, rows->label[i]);
+        if (metric->kind == METRIC_NDCG && rows->target && !(rows->target[i] >= 0 && isfinite(rows->target[i])))
+            return dp_fail(DP_ERR_USAGE, "metric-02",
+                           "%s: the gain of row %016llx (number %lld here) is %g, not 0 or more", metric->name,
+                           (unsigned long long)rows->row[i], (long long)i, rows->target[i]);
         if (metric->kind == METRIC_REVENUE_AT && isinf(rows->revenue[i]))
             return dp_fail(DP_ERR_USAGE, "metric-02", "%s: the revenue of row %016llx (number %lld here) is infinite",
                            metric->name, (unsigned long long)rows->row[i], (long long)i);
@@ -146,6 +171,8 @@ static dp_status value_of(double *value, const Metric *metric, const MetricRows 
     case METRIC_RMSE:
     case METRIC_MAE:
         return metric_mean_value(value, metric, rows, comm);
+    case METRIC_NDCG:
+        return metric_ndcg_value(value, metric, rows, comm);
     default:
         return metric_cut_value(value, metric, rows, comm);
     }

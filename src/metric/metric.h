@@ -24,12 +24,16 @@ typedef struct MetricRows {
     const uint64_t *row;   /* [n] identity of the row: decides ties and the bootstrap, hence not the rank */
     const double *revenue; /* [n] what an inspection recovers, NaN counts 0; not NULL on a rank without rows.
                               NULL: there is no such column, and revenue@ fails USAGE */
+    const uint64_t *group; /* [n] hash of the group that a row is ranked in; not NULL on a rank without rows. NULL:
+                              there are none, and ndcg@ fails USAGE */
     int64_t n;             /* rows on this rank, may be 0 */
     const dp_shelf *shelf; /* where the arrays lie, to be let go of; NULL: memory */
 } MetricRows;
 
 /* Parsed form of "auc", "average_precision", "precision@5%", "recall@1%", "revenue@5%" (the share of all that
- * inspections recover which the cut does), "logloss", "brier", "calibration", "rmse", "mae". */
+ * inspections recover which the cut does), "logloss", "brier", "calibration", "rmse", "mae", "ndcg@10" or "ndcg@5%" (of
+ * the first 10 or 5 % of each group: the mean over the groups with a gain; a row's gain is its target, or its label).
+ */
 typedef struct Metric {
     char name[32];
     enum {
@@ -42,9 +46,11 @@ typedef struct Metric {
         METRIC_BRIER,
         METRIC_CALIBRATION,
         METRIC_RMSE,
-        METRIC_MAE
+        METRIC_MAE,
+        METRIC_NDCG
     } kind;
-    double cut; /* share of the rows that are inspected, for the @ kinds */
+    double cut;  /* share of the rows that are inspected, for the @ kinds */
+    int64_t top; /* ndcg@10: so many rows of a group; 0: the share of them */
     int higher_is_better;
 } Metric;
 

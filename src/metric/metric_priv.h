@@ -99,6 +99,16 @@ dp_status metric_cut_value(double *value, const Metric *metric, const MetricRows
 dp_status metric_calibration_value(double *value, const MetricRows *rows, const Comm *comm);
 dp_status metric_mean_value(double *value, const Metric *metric, const MetricRows *rows, const Comm *comm);
 
+/* The figure of each group with a gain; each group on one rank. */
+typedef struct MetricNdcg {
+    int64_t n;
+    uint64_t *group;
+    double *value;
+} MetricNdcg;
+dp_status metric_ndcg_build(MetricNdcg *ndcg, const Metric *metric, const MetricRows *rows, const Comm *comm);
+void metric_ndcg_free(MetricNdcg *ndcg);
+dp_status metric_ndcg_value(double *value, const Metric *metric, const MetricRows *rows, const Comm *comm);
+
 /* Local. One row's log-loss, squared or absolute error. */
 double metric_loss(const Metric *metric, const MetricRows *rows, int64_t i);
 /* Local. How many of `n` rows (or row weights) a cut takes: the nearest whole number, at least 1. */

@@ -18,6 +18,8 @@ struct Model {
     char *unit; /* of a number; NULL */
     dp_digest payload;
     const Device *device; /* NULL: none */
+    const Model *from;    /* learning goes on from it; borrowed while learning, NULL: none */
+    bool ranks;           /* it learns an order */
     bool finished;        /* it can be used */
 };
 
@@ -84,9 +86,14 @@ int64_t model_memory_need(const Model *model, const Data *data, int ranks)
     return model->family->need ? model->family->need(model->self, data, ranks) : 0;
 }
 
+void model_rank(Model *model)
+{
+    model->ranks = true;
+    model->family->rank(model->self);
+}
+
 dp_status model_go_on(Model *model, const Model *from, Data *data)
 {
-    const char *unit = data_label_unit(data);
     if (model->family != from->family || !model->family->go_on)
         return dp_fail(DP_ERR_CONFIG, "model-15", "a model of family %s cannot go on from one of family %s",
                        model->family->name, from->family->name);
@@ -94,18 +101,27 @@ dp_status model_go_on(Model *model, const Model *from, Data *data)
         return dp_fail(DP_ERR_CONFIG, "model-15", "the model to go on from says %s, and data.label is %s",
                        from->kind == DATA_NUMBER ? "a number" : "the chance of a label",
                        data_kind(data) == DATA_NUMBER ? "a number" : "of type label");
-    if (from->kind == DATA_NUMBER && strcmp(from->unit ? from->unit : "", unit ? unit : "") != 0)
-        return dp_fail(DP_ERR_CONFIG, "model-15",
-                       "the model to go on from learned a label in %s, and this one is in %s",
-                       from->unit ? from->unit : "no unit", unit ? unit : "no unit");
     DP_TRY(data_inherit(data, &from->inputs));
     model->family->go_on(model->self, from->self);
+    model->from = from;
     return DP_OK;
+}
+
+/* Local. What is added to a number must be in its unit. */
+static dp_status check_unit(const Model *model)
+{
+    const char *was = model->from && model->from->unit ? model->from->unit : "no unit";
+    const char *label = model->ranks ? NULL : data_label_unit(model->data), *is = label ? label : "no unit";
+    if (!model->from || model->from->kind != DATA_NUMBER || strcmp(was, is) == 0)
+        return DP_OK;
+    return dp_fail(DP_ERR_CONFIG, "model-15", "the model to go on from says numbers in %s, and this one in %s", was,
+                   is);
 }
 
 dp_status model_begin(Model *model, Data *data, const Comm *comm)
 {
     model->data = data;
+    DP_TRY_ALL(comm, check_unit(model));
     return model->family->begin(model->self, data, comm);
 }
 
@@ -205,11 +221,12 @@ dp_status model_finish(Model *model, const Comm *comm)
 {
     DP_TRY_ALL(comm, data_inputs(&model->inputs, model->data));
     model->kind = data_kind(model->data);
-    if (model->kind == DATA_NUMBER)
+    if (model->kind == DATA_NUMBER && !model->ranks)
         DP_TRY_ALL(comm, dp_copy_text(&model->unit, data_label_unit(model->data)));
     DP_TRY(model->family->finish(model->self, comm));
     DP_TRY_ALL(comm, take_digest(model));
     model->data = NULL;
+    model->from = NULL;
     model->finished = true;
     return DP_OK;
 }

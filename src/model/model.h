@@ -39,6 +39,9 @@ void model_limit(Model *model, const ModelLimits *limits);
 /* Local. Bytes of memory that learning from the data takes of this rank when nothing limits it, beside what the process
  * holds already; 0 where the family cannot say. ranks: of the job. */
 int64_t model_memory_need(const Model *model, const Data *data, int ranks);
+/* Local, before model_begin. Numbers are learned as an order within the data's groups (the larger first), not as
+ * themselves: scores are numbers without a unit, to be compared within a group. */
+void model_rank(Model *model);
 /* Local, after model_build. Learning goes on from a finished model: its inputs, frozen tables and borders stay as they
  * are, model_steps counts what it learned, and so many steps as the options say come on top. from is borrowed until
  * model_finish. Fails CONFIG, DATA where it does not fit data or options, naming columns. */

@@ -86,6 +86,7 @@ typedef struct ModelFamily {
     void (*limit)(void *self, const ModelLimits *limits);
     int64_t (*need)(const void *self, const Data *data, int ranks);
     void (*go_on)(void *self, const void *from); /* before begin; NULL: the family cannot */
+    void (*rank)(void *self);
     dp_status (*begin)(void *self, Data *data, const Comm *comm);
     dp_status (*step)(void *self, bool *more, const Comm *comm);
     int64_t (*steps)(const void *self);

@@ -28,6 +28,7 @@ typedef struct Trees {
     int64_t rows;
     int8_t *rise;           /* [features] of the options */
     const TreesModel *from; /* learning goes on from it; borrowed, NULL: it begins */
+    bool ranks;
     TreesModel learned;
     TreesScorer *scorer;
 } Trees;
@@ -189,6 +190,11 @@ static bool take_ready(Trees *trees)
     return trees->matrix != NULL;
 }
 
+static void family_rank(void *self)
+{
+    ((Trees *)self)->ranks = true;
+}
+
 static void family_go_on(void *self, const void *from)
 {
     Trees *trees = self;
@@ -209,8 +215,9 @@ static dp_status family_begin(void *self, Data *data, const Comm *comm)
                       .target = data_target(data),
                       .weight = data_weight(data),
                       .part = trees->part,
+                      .group = data_group(data),
                       .row = data_row(data)};
-    trees->options.loss = data_kind(data) == DATA_NUMBER ? TREES_SQUARED : TREES_LOGLOSS;
+    trees->options.loss = trees->ranks ? TREES_RANKING : data_kind(data) == DATA_NUMBER ? TREES_SQUARED : TREES_LOGLOSS;
     if (comm_any(comm, !take_ready(trees))) {
         trees_matrix_free(&trees->matrix);
         DP_TRY(fill_matrix(trees, data, comm));
@@ -398,7 +405,7 @@ static dp_status model_put(const TreesModel *m, ModelArrays *arrays)
     int64_t code = growth - growths;
     DP_TRY(model_arrays_put(arrays, "trees.bias", TENSOR_I64, m->bias, m->outputs));
     if (m->loss != TREES_LOGLOSS) { /* as in files that know nothing else */
-        DP_TRY(model_arrays_put(arrays, "trees.loss", TENSOR_U8, "\1", 1));
+        DP_TRY(model_arrays_put(arrays, "trees.loss", TENSOR_U8, m->loss == TREES_RANKING ? "\3" : "\1", 1));
         DP_TRY(model_arrays_put(arrays, "trees.scale", TENSOR_I32, &m->scale, 1));
     }
     DP_TRY(model_arrays_put(arrays, "trees.growth", TENSOR_U8, code == 0 ? "\0" : "\1", 1));
@@ -426,9 +433,10 @@ static dp_status model_take(TreesModel *m, ModelArrays *arrays, int64_t features
     if (model_arrays_has(arrays, "trees.loss")) {
         DP_GO(model_arrays_take(arrays, "trees.loss", TENSOR_U8, &loss, 1, NULL));
         DP_GO(model_arrays_take(arrays, "trees.scale", TENSOR_I32, &scale, 1, NULL));
-        DP_GO(loss[0] != 1 ? dp_fail(DP_ERR_DATA, "model-05", "trees of loss %d, unknown to this release", loss[0])
-                           : DP_OK);
-        m->loss = TREES_SQUARED;
+        DP_GO(loss[0] != TREES_SQUARED && loss[0] != TREES_RANKING
+                  ? dp_fail(DP_ERR_DATA, "model-05", "trees of loss %d, unknown to this release", loss[0])
+                  : DP_OK);
+        m->loss = (TreesLoss)loss[0];
         m->scale = *scale;
     }
     DP_GO(model_arrays_take(arrays, "trees.growth", TENSOR_U8, &growth, 1, NULL));
@@ -532,6 +540,7 @@ const ModelFamily model_trees = {
     .limit = family_limit,
     .need = family_need,
     .go_on = family_go_on,
+    .rank = family_rank,
     .begin = family_begin,
     .step = family_step,
     .steps = family_steps,

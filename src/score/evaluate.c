@@ -13,8 +13,8 @@ typedef struct Judge {
     int64_t *at;
     float *score;
     int8_t *label;
-    double *target; /* NULL: labels are 1 and 0 */
-    uint64_t *row;
+    double *target;        /* NULL: labels are 1 and 0 */
+    uint64_t *row, *group; /* group NULL: there are none */
     double *revenue;       /* NULL without a column */
     const dp_shelf *shelf; /* of the data's rows */
 } Judge;
@@ -26,6 +26,7 @@ static void judge_free(Judge *judge)
     dp_free(&judge->label);
     dp_free(&judge->target);
     dp_free(&judge->row);
+    dp_free(&judge->group);
     dp_free(&judge->revenue);
 }
 
@@ -44,6 +45,8 @@ static dp_status judge_build(Judge *judge, const Data *data, DataPart part)
     if (data_target(data))
         DP_TRY(dp_new(&judge->target, (size_t)judge->n + 1)); /* not NULL without rows */
     DP_TRY(dp_new(&judge->row, (size_t)judge->n));
+    if (data_group(data))
+        DP_TRY(dp_new(&judge->group, (size_t)judge->n + 1));
     for (int64_t i = 0; i < n; i++) {
         dp_shelf_step(data_shelf(data), i);
         if (parts[i] == part) {
@@ -51,6 +54,8 @@ static dp_status judge_build(Judge *judge, const Data *data, DataPart part)
             judge->label[k] = data_label(data)[i];
             if (judge->target)
                 judge->target[k] = data_target(data)[i];
+            if (judge->group)
+                judge->group[k] = data_group(data)[i];
             judge->row[k++] = data_row(data)[i];
         }
     }
@@ -192,6 +197,8 @@ static dp_status sort_by_slice(Judge *sorted, const Judge *judge, const uint32_t
     DP_TRY(dp_new(&sorted->score, (size_t)judge->n));
     DP_TRY(dp_new(&sorted->label, (size_t)judge->n));
     DP_TRY(dp_new(&sorted->row, (size_t)judge->n));
+    if (judge->group)
+        DP_TRY(dp_new(&sorted->group, (size_t)judge->n + 1));
     if (judge->target)
         DP_TRY(dp_new(&sorted->target, (size_t)judge->n + 1));
     if (judge->revenue)
@@ -210,6 +217,8 @@ static dp_status sort_by_slice(Judge *sorted, const Judge *judge, const uint32_t
         sorted->score[to] = judge->score[i];
         sorted->label[to] = judge->label[i];
         sorted->row[to] = judge->row[i];
+        if (judge->group)
+            sorted->group[to] = judge->group[i];
         if (judge->target)
             sorted->target[to] = judge->target[i];
         if (judge->revenue)
@@ -270,6 +279,7 @@ static dp_status add_slices(ScoreReport *report, const char *column, const Judge
                            .label = sorted.label + here->first,
                            .target = sorted.target ? sorted.target + here->first : NULL,
                            .row = sorted.row + here->first,
+                           .group = sorted.group ? sorted.group + here->first : NULL,
                            .n = here->n,
                            .revenue = sorted.revenue ? sorted.revenue + here->first : NULL};
         DP_GO(add_figures(report, label, &rows, options, comm));
@@ -292,6 +302,7 @@ static MetricRows rows_of(const Judge *judge)
                         .label = judge->label,
                         .target = judge->target,
                         .row = judge->row,
+                        .group = judge->group,
                         .revenue = judge->revenue,
                         .n = judge->n};
 }
@@ -307,6 +318,13 @@ dp_status score_evaluate_fits(const EvaluateOptions *options, const Data *data)
         DP_TRY(data_number_check(data, options->revenue));
     for (size_t i = 0; i < options->slices.n; i++)
         DP_TRY(data_slice_check(data, options->slices.items[i]));
+    for (size_t i = 0; i < options->metrics.n; i++) {
+        Metric metric;
+        DP_TRY(metric_parse(&metric, options->metrics.items[i]));
+        if (metric.kind == METRIC_NDCG && !data_group(data))
+            return dp_fail(DP_ERR_CONFIG, "metric-06", "%s looks at groups of rows; name their columns with data.group",
+                           options->metrics.items[i]);
+    }
     return DP_OK;
 }
 

@@ -7,23 +7,22 @@
 #include "base/clock.h"
 #include "base/zone.h"
 
-const CfgRow evaluate_rows[] = {{"metrics", CFG_LIST, CFG_AT(EvaluateOptions, metrics), .min = 1, .max = 32,
-                                 .def = "[auc, average_precision, precision@5%, logloss, calibration]",
-                                 .help = "auc, average_precision, precision@5%, recall@5%, revenue@5%, logloss, brier, "
-                                         "calibration; of numbers rmse, mae "
-                                         "(their default)"},
-                                {"slices", CFG_LIST, CFG_AT(EvaluateOptions, slices), .min = 0, .max = 32, .def = "[]",
-                                 .help = "columns by whose values the figures are repeated"},
-                                {"revenue", CFG_NAME, CFG_AT(EvaluateOptions, revenue), .def = "",
-                                 .help = "column that says what an inspection recovered"},
-                                {"part", CFG_CHOICE, CFG_AT(EvaluateOptions, part), .choices = "train | valid | test",
-                                 .def = "test", .help = "rows that `dipper evaluate` judges; train judges test"},
-                                {"repeats", CFG_INT, CFG_AT(EvaluateOptions, repeats), .min = 1,
-                                 .max = SCORE_REPEATS_MAX, .def = "5",
-                                 .help = "of each column's permutation, with --importance"},
-                                {"points", CFG_INT, CFG_AT(EvaluateOptions, points), .min = 2, .max = SCORE_POINTS_MAX,
-                                 .def = "10", .help = "values of a column that are tried, with --dependence"},
-                                {.key = NULL}};
+const CfgRow evaluate_rows[] = {
+    {"metrics", CFG_LIST, CFG_AT(EvaluateOptions, metrics), .min = 1, .max = 32,
+     .def = "[auc, average_precision, precision@5%, logloss, calibration]",
+     .help = "auc, average_precision, precision@5%, recall@5%, revenue@5%, logloss, brier, calibration; of numbers "
+             "rmse, mae (their default); within data.group ndcg@10"},
+    {"slices", CFG_LIST, CFG_AT(EvaluateOptions, slices), .min = 0, .max = 32, .def = "[]",
+     .help = "columns by whose values the figures are repeated"},
+    {"revenue", CFG_NAME, CFG_AT(EvaluateOptions, revenue), .def = "",
+     .help = "column that says what an inspection recovered"},
+    {"part", CFG_CHOICE, CFG_AT(EvaluateOptions, part), .choices = "train | valid | test", .def = "test",
+     .help = "rows that `dipper evaluate` judges; train judges test"},
+    {"repeats", CFG_INT, CFG_AT(EvaluateOptions, repeats), .min = 1, .max = SCORE_REPEATS_MAX, .def = "5",
+     .help = "of each column's permutation, with --importance"},
+    {"points", CFG_INT, CFG_AT(EvaluateOptions, points), .min = 2, .max = SCORE_POINTS_MAX, .def = "10",
+     .help = "values of a column that are tried, with --dependence"},
+    {.key = NULL}};
 
 static const CfgRow rows_of_data[] = {
     {"table", CFG_TEXT, CFG_AT(BatchOptions, table), .help = "declarations, declarations@418"},

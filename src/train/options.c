@@ -2,14 +2,16 @@
 
 #include "metric/metric.h"
 
-const char *const train_loss_names[] = {"logloss", "squared"};
+const char *const train_loss_names[] = {"logloss", "squared", "ranking"};
 
 const CfgRow train_rows[] = {
-    {"loss", CFG_CHOICE, CFG_AT(TrainOptions, loss), .choices = "logloss | squared", .def = "logloss",
-     .help = "what learning lowers: logloss of labels 1 and 0; squared, the "
-             "squared error of numbers"},
+    {"loss", CFG_CHOICE, CFG_AT(TrainOptions, loss), .choices = "logloss | squared | ranking", .def = "logloss",
+     .help = "what learning lowers: logloss of labels 1 and 0; squared, the squared error of numbers; ranking, what is "
+             "lost where the larger numbers of a data.group do not come first"},
     {"stop.metric", CFG_TEXT, CFG_AT(TrainOptions, stop_metric), .def = "average_precision",
-     .help = "any metric of evaluate, judged on the valid rows; of numbers rmse (their default), mae or revenue@5%"},
+     .help =
+         "any metric of evaluate, judged on the valid rows; of numbers rmse (their default), mae or revenue@5%, of a "
+         "ranking ndcg@10 (its default)"},
     {"stop.patience", CFG_INT, CFG_AT(TrainOptions, patience), .min = 0, .max = 1e9, .def = "50", .unit = "steps",
      .help = "without a better one, then the best is kept; 0: all steps"},
     {"from", CFG_TEXT, CFG_AT(TrainOptions, from), .def = "",
@@ -23,6 +25,15 @@ const CfgRow train_rows[] = {
      .help = "of every random number"},
     {.key = NULL}};
 
+static const char *const stops[] = {"average_precision, auc or logloss", "rmse or mae", "ndcg@10 or revenue@5%"};
+
+static bool goes_with(const Metric *metric, TrainLoss loss)
+{
+    if (metric->kind == METRIC_REVENUE_AT || metric->kind == METRIC_NDCG)
+        return true;
+    return loss != TRAIN_RANKING && metric_wants_numbers(metric) == (loss == TRAIN_SQUARED);
+}
+
 dp_status train_options_check(const TrainOptions *options)
 {
     Metric metric;
@@ -32,9 +43,14 @@ dp_status train_options_check(const TrainOptions *options)
                        "train.stop.metric is %s, and evaluate.revenue names no column of what an inspection recovered; "
                        "name it, or stop by another metric",
                        options->stop_metric);
-    if (metric.kind != METRIC_REVENUE_AT && metric_wants_numbers(&metric) != (options->loss == TRAIN_SQUARED))
+    if ((options->loss == TRAIN_RANKING || metric.kind == METRIC_NDCG) && !options->grouped)
+        return dp_fail(
+            DP_ERR_CONFIG, "train-05",
+            "%s looks at rows of a group, and data.group names no columns; name what makes one, like [office, "
+            "accepted_at]",
+            options->loss == TRAIN_RANKING ? "train.loss: ranking" : options->stop_metric);
+    if (!goes_with(&metric, (TrainLoss)options->loss))
         return dp_fail(DP_ERR_CONFIG, "train-04", "train.stop.metric: %s does not go with train.loss: %s; %s does",
-                       options->stop_metric, train_loss_names[options->loss],
-                       options->loss == TRAIN_SQUARED ? "rmse or mae" : "average_precision, auc or logloss");
+                       options->stop_metric, train_loss_names[options->loss], stops[options->loss]);
     return DP_OK;
 }

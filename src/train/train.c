@@ -30,9 +30,9 @@ typedef struct Part {
     int64_t n, n_all; /* here; over all ranks */
     int64_t *at;
     int8_t *label;
-    double *target; /* NULL: labels are 1 and 0 */
-    uint64_t *row;
-    double *revenue; /* NULL: no metric asks for it */
+    double *target;        /* NULL: labels are 1 and 0 */
+    uint64_t *row, *group; /* group NULL: there are none */
+    double *revenue;       /* NULL: no metric asks for it */
     float *score;
     dp_shelf *shelf; /* of these arrays: the data's */
 } Part;
@@ -60,6 +60,7 @@ static void part_free(Part *part)
     dp_shelf_free(part->shelf, &part->label);
     dp_shelf_free(part->shelf, &part->target);
     dp_shelf_free(part->shelf, &part->row);
+    dp_shelf_free(part->shelf, &part->group);
     dp_shelf_free(part->shelf, &part->revenue);
     dp_shelf_free(part->shelf, &part->score);
 }
@@ -78,6 +79,8 @@ static dp_status part_build(Part *part, const Data *data, DataPart which)
     if (data_target(data))
         DP_TRY(dp_shelf_new(part->shelf, &part->target, (size_t)part->n + 1)); /* not NULL without rows */
     DP_TRY(dp_shelf_new(part->shelf, &part->row, (size_t)part->n));
+    if (data_group(data))
+        DP_TRY(dp_shelf_new(part->shelf, &part->group, (size_t)part->n + 1));
     DP_TRY(dp_shelf_new(part->shelf, &part->score, (size_t)part->n));
     for (int64_t i = 0, k = 0; i < n; i++) {
         dp_shelf_step(part->shelf, i);
@@ -86,6 +89,8 @@ static dp_status part_build(Part *part, const Data *data, DataPart which)
             part->label[k] = data_label(data)[i];
             if (part->target)
                 part->target[k] = data_target(data)[i];
+            if (part->group)
+                part->group[k] = data_group(data)[i];
             part->row[k++] = data_row(data)[i];
         }
     }
@@ -94,12 +99,12 @@ static dp_status part_build(Part *part, const Data *data, DataPart which)
 
 static dp_status loop_build(Loop *loop)
 {
-    static const char *const shown[] = {"logloss", "rmse"};
+    static const char *const shown[] = {"logloss", "rmse", "ndcg@10"};
     DP_TRY(train_options_check(loop->options));
-    if ((loop->options->loss == TRAIN_SQUARED) != (data_kind(loop->data) == DATA_NUMBER))
+    if ((loop->options->loss != TRAIN_LOGLOSS) != (data_kind(loop->data) == DATA_NUMBER))
         return dp_fail(DP_ERR_CONFIG, "train-03", "train.loss: %s learns %s, and data.label is %s",
                        train_loss_names[loop->options->loss],
-                       loop->options->loss == TRAIN_SQUARED ? "a number" : "labels of 1 and 0",
+                       loop->options->loss != TRAIN_LOGLOSS ? "numbers" : "labels of 1 and 0",
                        data_kind(loop->data) == DATA_NUMBER ? "a number" : "of type label");
     DP_TRY(metric_parse(&loop->loss, shown[loop->options->loss]));
     DP_TRY(metric_parse(&loop->stop, loop->options->stop_metric));
@@ -261,6 +266,7 @@ static dp_status value_of(double *value, const Metric *metric, const Part *part,
                        .label = part->label,
                        .target = part->target,
                        .row = part->row,
+                       .group = part->group,
                        .revenue = part->revenue,
                        .n = part->n,
                        .shelf = part->shelf};
@@ -399,6 +405,8 @@ dp_status train_run(TrainEnd *end, Model *model, Data *data, const TrainOptions 
     dp_status st = DP_OK;
     *end = (TrainEnd){.best = NAN};
     DP_GO_ALL(comm, loop_build(&loop));
+    if (options->loss == TRAIN_RANKING)
+        model_rank(model);
     DP_GO(read_revenue(&loop));
     DP_GO(model_begin(model, data, comm));
     end->begin_s = dp_clock_seconds() - start;

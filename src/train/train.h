@@ -9,7 +9,7 @@
 #include "model/model.h"
 #include "run/run.h"
 
-typedef enum TrainLoss { TRAIN_LOGLOSS, TRAIN_SQUARED } TrainLoss;
+typedef enum TrainLoss { TRAIN_LOGLOSS, TRAIN_SQUARED, TRAIN_RANKING } TrainLoss;
 extern const char *const train_loss_names[];
 
 /* Section "train". */
@@ -24,6 +24,7 @@ typedef struct TrainOptions {
     /* Not of the section. */
     int64_t pause_at;    /* steps after which to save and pause; 0: never */
     const char *revenue; /* evaluate.revenue: the column that stop.metric revenue@5% needs; NULL */
+    bool grouped;        /* does data.group name columns? */
 } TrainOptions;
 extern const CfgRow train_rows[];
 

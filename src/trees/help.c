@@ -37,6 +37,8 @@ const dp_help_row trees_help[] = {
      "Give model.growth the way of that model, or train without train.from."},
     {"trees-12", "Learning is to go on from a model that lowers another loss.",
      "Give train.loss that of the model, or train without train.from."},
+    {"trees-13", "Rows were to be ranked without a group or a gain. This is a fault of the program.",
+     "Please report it with the log of the run."},
     {"trees-60",
      "The sizes in a model of trees do not fit together, or are absurd: it comes from a broken or foreign file.",
      "Take another copy of the model file, or train again."},

@@ -8,7 +8,8 @@
 /* Fewer rows are one thread's work. */
 enum { PIECE = 1 << 14 };
 
-static const TreesObjective *const objectives[] = {&trees_objective_logloss, &trees_objective_squared};
+static const TreesObjective *const objectives[] = {&trees_objective_logloss, &trees_objective_squared,
+                                                   &trees_objective_ranking};
 
 const TreesObjective *trees_objective(TreesLoss loss)
 {

@@ -18,6 +18,8 @@ typedef struct TreesObjective {
     /* Local. training->g, h of rows from .. to - 1 for the tree of an output, by several threads at once; 0 for rows
      * that are not in train. NULL: the log-loss, which the operators compute by themselves. */
     void (*gradients)(TreesTraining *training, int output, int64_t from, int64_t to);
+    /* Local. Frees what begin kept, also after it failed; NULL: nothing. */
+    void (*end)(TreesTraining *training);
     /* How much larger a row's hessian can be than its size class says, both as shares of the largest: what bounds a
      * drawn row's heavier hessian. */
     double h_over_size;
@@ -27,7 +29,7 @@ typedef struct TreesObjective {
 
 /* Local. NULL: no such objective. */
 const TreesObjective *trees_objective(TreesLoss loss);
-extern const TreesObjective trees_objective_logloss, trees_objective_squared;
+extern const TreesObjective trees_objective_logloss, trees_objective_squared, trees_objective_ranking;
 
 /* Local. Is row i in train? */
 static inline bool trees_in_train(const TreesTraining *t, int64_t i)

@@ -250,6 +250,8 @@ void trees_training_free(TreesTraining **training)
     TreesTraining *t = *training;
     if (t) {
         t->ops->leave(t->context);
+        if (t->objective->end)
+            t->objective->end(t);
         t->ops->drop(t->context, t->bins.kept);
         trees_rows_let_go(t);
         TreesCells *const cells[] = {&t->local[0], &t->local[1], &t->built[0], &t->built[1], &t->now, &t->next};

@@ -26,8 +26,9 @@ enum { TREES_LEAF_DEPTH = 10 };
 
 /* What is learned: objective.h. Stored in files: codes stay. */
 typedef enum TreesLoss {
-    TREES_LOGLOSS, /* the chance of label 1: score 1 / (1 + e^-margin) */
-    TREES_SQUARED, /* a number: score margin x 2^scale */
+    TREES_LOGLOSS,     /* the chance of label 1: score 1 / (1 + e^-margin) */
+    TREES_SQUARED,     /* a number: score margin x 2^scale */
+    TREES_RANKING = 3, /* an order within groups of rows: score margin, which says nothing beside its group */
 } TreesLoss;
 enum { TREES_MAX_OUTPUTS = 256, TREES_MAX_SCALE = 110 };
 #define TREES_MAX_WEIGHT 1e9
@@ -40,6 +41,7 @@ typedef struct TreesOptions {
     int64_t leaves;                          /* leaf-wise: at most */
     double learning_rate, l1, l2, min_child; /* min_child: least hessian sum of a child */
     int64_t min_rows;                        /* least rows of a child, of those that the tree learns from */
+    int64_t rank_top;                        /* ranking: so many positions of a group count */
     double sample_rows, sample_columns;
     int sample_by;           /* TreesSampling */
     double positive_weight;  /* class weight of label 1 */
@@ -140,12 +142,13 @@ void trees_matrix_set_as(TreesMatrix *matrix, int feature, const float *values, 
 /* ---- training ---- */
 
 typedef struct TreesRows {
-    int64_t n;            /* rows of this rank, those of the matrix */
-    const int8_t *label;  /* [n] 0, 1: log-loss */
-    const double *target; /* [n] the number: squared error */
-    const double *weight; /* [n] a row counts so much: finite, 0 or more; NULL: 1 */
-    const uint8_t *part;  /* [n] 0 = train, 1 = valid (margins kept, not learned from), other: ignored */
-    const uint64_t *row;  /* [n] identity: what sampling and rounding are drawn by, hence not the rank */
+    int64_t n;             /* rows of this rank, those of the matrix */
+    const int8_t *label;   /* [n] 0, 1: log-loss */
+    const double *target;  /* [n] the number: squared error; the gain, 0 or more: ranking */
+    const double *weight;  /* [n] a row counts so much: finite, 0 or more; NULL: 1 */
+    const uint8_t *part;   /* [n] 0 = train, 1 = valid (margins kept, not learned from), other: ignored */
+    const uint64_t *group; /* [n] ranking: a hash, equal for the rows of a group */
+    const uint64_t *row;   /* [n] identity: what sampling and rounding are drawn by, hence not the rank */
 } TreesRows;
 
 typedef struct TreesTraining TreesTraining;

@@ -102,6 +102,7 @@ struct TreesTraining {
     uint8_t *block;
 
     const struct TreesObjective *objective; /* objective.h */
+    struct TreesRanking *ranking;           /* objective_ranking.c */
     double *row_weight;                     /* [n], 0 for rows that are not in train; NULL: all 1 */
     double *g, *h;                          /* [n] of the tree being grown; NULL: the operators compute them */
     double *chance;                         /* [n] of label 1 before the tree being grown, for the log-loss */

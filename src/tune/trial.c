@@ -27,6 +27,7 @@ static dp_status bind_sections(Sections *s, const Config *config)
     DP_TRY(config_bind(config, &train, &s->train));
     DP_TRY(config_bind(config, &evaluate, &s->evaluate));
     s->train.revenue = s->evaluate.revenue;
+    s->train.grouped = s->data.group.n > 0;
     return DP_OK;
 }
 

@@ -21,8 +21,9 @@ static const struct {
 #include "sklearn.h"
 };
 
-static const char *const measures[] = {"auc",        "average_precision", "precision@5%", "recall@10%",
-                                       "revenue@5%", "logloss",           "brier",        "calibration"};
+static const char *const measures[] = {
+    "auc",   "average_precision", "precision@5%", "recall@10%", "revenue@5%", "logloss",
+    "brier", "calibration",       "ndcg@10",      "ndcg@5%"};
 enum { N_MEASURES = sizeof measures / sizeof *measures };
 
 /* Rows with room: all of them, or this rank's share. */
@@ -31,12 +32,14 @@ typedef struct Table {
     int8_t label[MOST];
     uint64_t row[MOST];
     double revenue[MOST];
+    uint64_t group[MOST];
     int64_t n;
 } Table;
 
 static MetricRows rows_of(const Table *t)
 {
-    return (MetricRows){.score = t->score, .label = t->label, .row = t->row, .revenue = t->revenue, .n = t->n};
+    return (MetricRows){
+        .score = t->score, .label = t->label, .row = t->row, .revenue = t->revenue, .group = t->group, .n = t->n};
 }
 
 static void copy_row(Table *to, const Table *from, int64_t i)
@@ -45,6 +48,7 @@ static void copy_row(Table *to, const Table *from, int64_t i)
     to->other[to->n] = from->other[i];
     to->label[to->n] = from->label[i];
     to->row[to->n] = from->row[i];
+    to->group[to->n] = from->group[i];
     to->revenue[to->n++] = from->revenue[i];
 }
 
@@ -56,6 +60,7 @@ static void make_table(Table *t, int64_t n, uint64_t levels, uint64_t seed)
         uint64_t k = (uint64_t)i;
         double risk = dp_random_unit(seed, 1, k), guess = dp_random_unit(seed, 2, k);
         t->label[i] = risk > 0.8;
+        t->group[i] = dp_random_u64(seed, 4, dp_random_below(seed, 5, k, 1 + k % 90));
         t->score[i] = (float)(floor((0.6 * risk + 0.4 * guess) * (double)levels) / (double)levels);
         t->other[i] = (float)(floor((0.5 * risk + 0.5 * dp_random_unit(seed, 3, k)) * (double)levels) / (double)levels);
         if (t->score[i] == 0 && k % 2)
@@ -274,8 +279,8 @@ static void what_has_no_value_is_nan(void **state)
                 MetricValue value;
                 assert_ok(metric_parse(&metric, measures[m]));
                 assert_ok(metric_compute(&value, &metric, &rows, comm));
-                bool no_hits =
-                    label == 0 && (metric.kind == METRIC_AVERAGE_PRECISION || metric.kind == METRIC_RECALL_AT);
+                bool no_hits = label == 0 && (metric.kind == METRIC_AVERAGE_PRECISION ||
+                                              metric.kind == METRIC_RECALL_AT || metric.kind == METRIC_NDCG);
                 assert_int_equal(isnan(value.value), n == 0 || metric.kind == METRIC_AUC || no_hits);
                 assert_int_equal(isnan(value.low), isnan(value.value));
             }
@@ -308,11 +313,15 @@ static void bad_rows_and_names_are_refused(void **state)
     assert_ok(metric_parse(&metric, "revenue@5%"));
     assert_fails(metric_value(&value, &metric, &rows, comm), DP_ERR_USAGE, "metric-04");
 
+    rows.group = NULL;
+    assert_ok(metric_parse(&metric, "ndcg@10"));
+    assert_fails(metric_value(&value, &metric, &rows, comm), DP_ERR_USAGE, "metric-06");
+
     assert_ok(metric_parse(&metric, "precision@0.05"));
     assert_true(metric.cut == 0.05 && metric.higher_is_better);
     static const char *const wrong[] = {
-        "",           "acu",           "auc@5%", "precision", "precision@", "precision@0%", "recall@101%",
-        "recall@5%%", "precision@nan", "loglos"};
+        "",           "acu",           "auc@5%", "precision", "precision@",   "precision@0%", "recall@101%",
+        "recall@5%%", "precision@nan", "ndcg@0", "ndcg@-3",   "precision@10", "loglos"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_fails(metric_parse(&metric, wrong[i]), DP_ERR_CONFIG, "metric-01");
     assert_non_null(strstr(dp_error_last()->text, "did you mean 'logloss'?"));

@@ -59,6 +59,8 @@ static void check_table(TreesOptions options, bool weighted, int64_t rows, int f
     dp_digest first;
     char hex[DP_DIGEST_HEX];
     table_draw(&table, rows, features, 11);
+    for (int64_t i = 0; i < rows && options.loss == TREES_RANKING; i++)
+        table.target[i] = table.label[i] ? table.target[i] - 9.9e5 : 0;
     alone.options = options;
     alone.weighted = weighted;
     alone.deal = DEAL_ALL; /* every rank by itself holds the whole table */
@@ -261,6 +263,22 @@ static void squared_error(void **state)
                 "ff1fdb966c058392d6e3ce85073e75114dfbac2b4723f22af13f8e90082ff483");
 }
 
+/* Gains are 0 for most rows, as what inspections recover is. */
+static void ranking(void **state)
+{
+    TreesOptions options = small(TREES_RANKING, TREES_DEPTHWISE);
+    (void)state;
+    options.rank_top = 7;
+    options.min_child = 0.01;
+    check_table(options, false, SMALL_ROWS, SMALL_FEATURES,
+                "fea3ae9c4bde6cfc804311883ec0c02ea6ce5ab2f2f612dad27240a0447202a2");
+    options.growth = TREES_SYMMETRIC;
+    options.sample_rows = 0.4;
+    options.sample_by = TREES_SAMPLE_GRADIENT;
+    check_table(options, true, SMALL_ROWS, SMALL_FEATURES,
+                "3c3bab8b489cd238aa761e96c5d79d5bc157c1cb4150bc799d94b3fa3d29686f");
+}
+
 /* With a leaf for every place nothing is left out, so the order of splits does not matter: the depth-wise tree. With
  * fewer, a first tree has so many leaves, and each of its splits is the depth-wise one's. */
 static void leafwise_is_part_of_depthwise(void **state)
@@ -331,6 +349,7 @@ int main(void)
         cmocka_unit_test(weighted),
         cmocka_unit_test(constrained),
         cmocka_unit_test(squared_error),
+        cmocka_unit_test(ranking),
         cmocka_unit_test(leafwise_is_part_of_depthwise),
         cmocka_unit_test(leafwise_is_at_most_ten_deep),
     };

@@ -25,6 +25,7 @@ typedef struct Table {
     double *weight; /* of a row; handed to the training where the way says so */
     uint8_t *part;
     uint64_t *row;
+    uint64_t *group; /* of ranking: of very unlike sizes */
 } Table;
 
 /* How a learning is done: all that must not matter. */
@@ -70,6 +71,7 @@ static inline void table_draw(Table *table, int64_t n, int features, uint64_t se
     assert_ok(dp_new(&table->weight, (size_t)n));
     assert_ok(dp_new(&table->part, (size_t)n));
     assert_ok(dp_new(&table->row, (size_t)n));
+    assert_ok(dp_new(&table->group, (size_t)n));
     for (int64_t i = 0; i < n; i++) {
         uint64_t row = (uint64_t)i * 7919 + 13;
         for (int f = 0; f < features; f++)
@@ -82,6 +84,7 @@ static inline void table_draw(Table *table, int64_t n, int features, uint64_t se
         table->weight[i] = (double)dp_random_below(seed, 3, row, 5) * 0.75;
         table->part[i] = (uint8_t)(i % 9 == 0 ? 1 : i % 31 == 0 ? 2 : 0);
         table->row[i] = row;
+        table->group[i] = tree_mix(7, dp_random_below(seed, 4, row, 1 + dp_random_below(seed, 5, row, 60)));
     }
 }
 
@@ -93,6 +96,7 @@ static inline void table_free(Table *table)
     dp_free(&table->weight);
     dp_free(&table->part);
     dp_free(&table->row);
+    dp_free(&table->group);
 }
 
 /* This rank's rows of the table in the way's order; out is a table of its own. */
@@ -115,6 +119,7 @@ static inline void table_deal(Table *out, const Table *all, const Way *way, cons
     assert_ok(dp_new(&out->weight, (size_t)n));
     assert_ok(dp_new(&out->part, (size_t)n));
     assert_ok(dp_new(&out->row, (size_t)n));
+    assert_ok(dp_new(&out->group, (size_t)n));
     int64_t takers = way->deal == DEAL_LAST_EMPTY && size > 1 ? size - 1 : size;
     for (int64_t i = 0; i < n; i++) {
         int64_t to = way->deal == DEAL_ROUND ? i % size : i * takers / n;
@@ -126,6 +131,7 @@ static inline void table_deal(Table *out, const Table *all, const Way *way, cons
         out->target[mine] = all->target[order[i]];
         out->weight[mine] = all->weight[order[i]];
         out->part[mine] = all->part[order[i]];
+        out->group[mine] = all->group[order[i]];
         out->row[mine++] = all->row[order[i]];
     }
     for (int f = 1; f < all->features; f++)
@@ -170,6 +176,7 @@ static inline dp_status learning_try(Learning *learning, const Table *table, con
                       .target = t->target,
                       .weight = way->weighted ? t->weight : NULL,
                       .part = t->part,
+                      .group = t->group,
                       .row = t->row};
     return trees_training_begin(&learning->training, learning->matrix, &rows, &way->options, 42, learning->device,
                                 comm);
