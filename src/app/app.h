@@ -255,6 +255,8 @@ void app_metric_name(char *out, const Metric *metric);
 void app_say_report(App *app, const dp_log *log, const char *label, const ScoreReport *report);
 /* Local. The same as JSON array of {metric, value, low, high, slice, rows, positives}. */
 json_t *app_report_json(const ScoreReport *report);
+/* Local. Appends the text of a flat JSON object as words: "files 3, bytes in 1,204"; nothing of what is none. */
+dp_status app_json_words(dp_buf *words, const char *text);
 /* Local, rank 0. Prints and frees an array of flat objects as CSV, a column a key of the row that has most. */
 dp_status app_print_csv(App *app, json_t *rows);
 /* Local. Is --format, where it was given, csv? Fails USAGE. */

@@ -96,6 +96,29 @@ dp_status app_print_json(App *app, json_t *object)
     return st;
 }
 
+dp_status app_json_words(dp_buf *words, const char *text)
+{
+    json_t *object = text ? json_loads(text, 0, NULL) : NULL, *value;
+    const char *key;
+    dp_status st = DP_OK;
+    json_object_foreach(object, key, value)
+    {
+        char number[32];
+        size_t at = words->size;
+        DP_GO(dp_buf_print(words, "%s%s", at ? ", " : "", key));
+        for (; at < words->size; at++)
+            words->data[at] = words->data[at] == '_' ? ' ' : words->data[at];
+        if (json_is_integer(value))
+            dp_count_print(number, json_integer_value(value));
+        else
+            dp_number_print(number, json_number_value(value));
+        DP_GO(dp_buf_print(words, " %s", json_is_string(value) ? json_string_value(value) : number));
+    }
+done:
+    json_decref(object);
+    return st;
+}
+
 /* Local. One value of a row; nothing where it has none. */
 static dp_status add_cell(dp_buf *text, const json_t *value)
 {

@@ -55,27 +55,6 @@ done:
 
 /* ---- show ---- */
 
-/* Local. A delivery's JSON object in words: "files 3, bytes in 1,204". */
-static dp_status print_about(dp_buf *words, const char *about)
-{
-    json_t *object = about ? json_loads(about, 0, NULL) : NULL, *value;
-    const char *key;
-    dp_status st = DP_OK;
-    json_object_foreach(object, key, value)
-    {
-        char number[32];
-        size_t at = words->size;
-        DP_GO(dp_buf_print(words, "%s%s", at ? ", " : "", key));
-        for (; at < words->size; at++)
-            words->data[at] = words->data[at] == '_' ? ' ' : words->data[at];
-        dp_count_print(number, json_integer_value(value));
-        DP_GO(dp_buf_print(words, " %s", json_is_string(value) ? json_string_value(value) : number));
-    }
-done:
-    json_decref(object);
-    return st;
-}
-
 static dp_status show_deliveries(App *app, const LakeTable *table)
 {
     dp_buf about = {0};
@@ -89,7 +68,7 @@ static dp_status show_deliveries(App *app, const LakeTable *table)
         dp_count_print(bad, delivery[i].bad);
         dp_time_print(when, delivery[i].when / DP_SECOND * DP_SECOND);
         about.size = 0;
-        DP_GO(print_about(&about, delivery[i].about));
+        DP_GO(app_json_words(&about, delivery[i].about));
         DP_GO(app_print(app, "%-9s @%lld   %s   %s rows   %s put aside   %s\n", i == 0 ? "delivered" : "",
                         (long long)delivery[i].snapshot, when, rows, bad, about.size ? about.data : ""));
     }

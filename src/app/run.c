@@ -86,6 +86,7 @@ static dp_status show(App *app, const Place *place, const RunRow *row)
 {
     char started[32], ended[32] = "-", *metrics = NULL, *log = NULL;
     size_t metrics_size = 0, log_size = 0;
+    dp_buf newest = {0};
     dp_status st = DP_OK;
     if (app_given(app, APP_JSON))
         return app_print_json(app, row_json(row));
@@ -97,11 +98,14 @@ static dp_status show(App *app, const Place *place, const RunRow *row)
                     *row->slurm_job ? ", Slurm job " : "", row->slurm_job));
     DP_GO(app_print(app, "made      %s\n", *row->made ? row->made : "nothing yet"));
     DP_GO(app_print(app, "folder    %s/%s: config.yaml  metrics.jsonl  log\n", place->runs, row->id));
-    if (read_part(&metrics, &metrics_size, place, row->id, "metrics.jsonl") == DP_OK && metrics_size > 0)
-        DP_GO(app_print(app, "metrics   %s", tail(metrics, metrics_size, 1)));
+    if (read_part(&metrics, &metrics_size, place, row->id, "metrics.jsonl") == DP_OK && metrics_size > 0) {
+        DP_GO(app_json_words(&newest, tail(metrics, metrics_size, 1)));
+        DP_GO(app_print(app, "metrics   %s\n", newest.size ? newest.data : ""));
+    }
     if (read_part(&log, &log_size, place, row->id, "log") == DP_OK && log_size > 0)
         DP_GO(app_print(app, "log\n%s", tail(log, log_size, RUN_LINES)));
 done:
+    dp_buf_free(&newest);
     dp_free(&metrics);
     dp_free(&log);
     return st;
