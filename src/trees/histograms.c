@@ -192,17 +192,19 @@ static void build_local(TreesTraining *t, const TreeSegment *lists, const int32_
 }
 
 /* Collective. Devices sum at once: their way is so fast that waiting costs less than more launches would. One that has
- * failed would be waited for for ever, so all are asked first; the step ends then, whatever is summed. */
+ * failed would be waited for for ever, so all are asked first; from then on the host sums what the others hold. */
 static void begin_sums(TreesTraining *t, int nodes, const Comm *comm)
 {
     int64_t *local = t->local[t->slot].cell, *built = t->built[t->slot].cell;
     for (int r = 0; r < t->share.ranks; r++)
         t->share.counts[r] = (int)cells_of(t, r, nodes);
-    t->joined = t->joined && !comm_any(comm, t->ops->lost(t->context));
-    if (t->joined)
+    t->joined = t->joined && !comm_any(comm, !t->ops->invite(t->context, NULL));
+    if (t->joined) {
         t->ops->sum_parts(t->context, &(DeviceParts){.all = local, .mine = built, .counts = t->share.counts});
-    else
-        comm_reduce_scatter_begin(comm, local, built, t->share.counts);
+        return;
+    }
+    t->ops->fetch(t->context, local, cells_of_all(t, nodes) * sizeof *local);
+    comm_reduce_scatter_begin(comm, local, built, t->share.counts);
 }
 
 const int64_t *trees_histograms_build(TreesTraining *t, const TreeSegment *lists, const int32_t *which, int nodes,
@@ -225,9 +227,12 @@ const int64_t *trees_histograms_finish(TreesTraining *t, const Comm *comm)
     t->summing = false;
     if (t->share.ranks == 1)
         return t->local[t->slot].cell;
-    if (!t->joined)
+    int64_t *built = t->built[t->slot].cell;
+    if (!t->joined) {
         comm_reduce_scatter_end(comm);
-    return t->built[t->slot].cell;
+        t->ops->put(t->context, built, (size_t)t->share.counts[t->share.rank] * sizeof *built);
+    }
+    return built;
 }
 
 void trees_note_pair(TreesTraining *t, int pair, TreeSibling nodes)

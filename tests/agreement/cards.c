@@ -33,7 +33,7 @@ static bool join_all(void)
 /* Parts of any size: none, one number, more than goes over at a time. */
 static void check_parts(uint64_t seed, bool held)
 {
-    static const int sizes[] = {0, 1, 9001, 300, 4096, 0, 77};
+    static const int sizes[] = {0, 1, 9001, 30000, 4096, 0, 77};
     const TreeOps *ops = device_tree_ops(device);
     const DeviceContext *context = device_context(device);
     int counts[16], rank = comm_rank(comm);

@@ -1,4 +1,4 @@
-/* RUN np=1,2,3,4,8 quick -- one model, bit for bit, on any ranks, threads, tables, instruction sets and order. */
+/* RUN np=1,2,3,4,8 quick time=300 -- one model, bit for bit, on any ranks, threads, tables, instruction sets and order. */
 #include "check.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* What kernels/cuda/cards.cu uses of NCCL, between processes of one machine whose cards are played: the "cards'" memory
- * is the host's, and ranks meet in a file of shared memory that the invitation names. A part goes over in chunks: all
- * write theirs, the root adds. As with NCCL, two ranks that differ in what they ask for wait for ever (here: a minute).
- * DIPPER_NCCL_RANKS says how many may meet: a way to have cards that do not reach each other. */
+ * is the host's, and ranks meet in a file of shared memory that the invitation names. A group's parts go over in
+ * windows of cells: all write theirs, the roots add. As with NCCL, two ranks that differ in what they ask for wait for
+ * ever (here: a minute). DIPPER_NCCL_RANKS says how many may meet: a way to have cards that do not reach each other. */
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -20,7 +20,7 @@ namespace
 {
 
 enum { RANKS = 16, SUCCESS = 0, SYSTEM_ERROR = 2, INVALID_USAGE = 5 };
-constexpr size_t CHUNK = 4096;
+constexpr size_t CHUNK = 1 << 14;
 
 struct Place {
     std::atomic<int> came[2], turn; /* at the meeting point of this turn */
@@ -66,23 +66,38 @@ static bool meet(ncclComm *comm)
     return true;
 }
 
-static bool reduce(ncclComm *comm, const Reduction &job)
+/* What of a reduction, the group's cells from `at` on, lies in the window of cells that begins at `window`. */
+static Reduction part_of(const Reduction &job, size_t at, size_t window)
 {
-    for (size_t at = 0; at < job.n; at += CHUNK) {
-        const size_t n = job.n - at < CHUNK ? job.n - at : CHUNK;
-        memcpy(comm->place->chunk[comm->rank], job.from + at, n * sizeof *job.from);
-        if (!meet(comm))
-            return false;
-        if (comm->rank == job.root)
-            for (size_t i = 0; i < n; i++) {
-                job.to[at + i] = 0;
-                for (int r = 0; r < comm->ranks; r++)
-                    job.to[at + i] += comm->place->chunk[r][i];
-            }
-        if (!meet(comm)) /* the chunks may be written again */
-            return false;
+    const size_t from = at > window ? at : window, end = at + job.n < window + CHUNK ? at + job.n : window + CHUNK;
+    return from < end ? Reduction{job.from + (from - at), job.to ? job.to + (from - at) : nullptr, end - from, job.root}
+                      : Reduction{};
+}
+
+/* A window of the group's cells: all write theirs, roots add. */
+static bool reduce(ncclComm *comm, size_t window)
+{
+    size_t at = 0;
+    for (const Reduction &job : asked) {
+        const Reduction part = part_of(job, at, window);
+        if (part.n > 0)
+            memcpy(comm->place->chunk[comm->rank] + (at > window ? at - window : 0), part.from,
+                   part.n * sizeof *part.from);
+        at += job.n;
     }
-    return true;
+    if (!meet(comm))
+        return false;
+    at = 0;
+    for (const Reduction &job : asked) {
+        const Reduction part = part_of(job, at, window);
+        for (size_t i = 0; job.root == comm->rank && i < part.n; i++) {
+            part.to[i] = 0;
+            for (int r = 0; r < comm->ranks; r++)
+                part.to[i] += comm->place->chunk[r][(at > window ? at - window : 0) + i];
+        }
+        at += job.n;
+    }
+    return meet(comm); /* the chunks may be written again */
 }
 
 SHOWN int ncclGetUniqueId(Id *id)
@@ -156,8 +171,11 @@ SHOWN int ncclReduce(const void *from, void *to, size_t n, int type, int op, int
 
 SHOWN int ncclGroupEnd()
 {
+    size_t all = 0;
     for (const Reduction &job : asked)
-        if (!reduce(asked_of, job))
+        all += job.n;
+    for (size_t window = 0; window < all; window += CHUNK)
+        if (!reduce(asked_of, window))
             return SYSTEM_ERROR;
     return SUCCESS;
 }
