@@ -34,18 +34,20 @@ static dp_status settle_metrics(const App *app, Config *config)
 {
     static const struct {
         TrainLoss loss;
-        const char *key, *metrics[2];
+        const char *key, *metrics[3];
         size_t n;
-    } of_losses[] = {{TRAIN_SQUARED, "train.stop.metric", {"rmse"}, 1},
-                     {TRAIN_SQUARED, "evaluate.metrics", {"rmse", "mae"}, 2},
-                     {TRAIN_RANKING, "train.stop.metric", {"ndcg@10"}, 1},
-                     {TRAIN_RANKING, "evaluate.metrics", {"ndcg@10"}, 1}};
+    } others[] = {{TRAIN_SQUARED, "train.stop.metric", {"rmse"}, 1},
+                  {TRAIN_SQUARED, "evaluate.metrics", {"rmse", "mae"}, 2},
+                  {TRAIN_SOFTMAX, "train.stop.metric", {"logloss"}, 1},
+                  {TRAIN_SOFTMAX, "evaluate.metrics", {"logloss", "accuracy", "macro_f1"}, 3},
+                  {TRAIN_RANKING, "train.stop.metric", {"ndcg@10"}, 1},
+                  {TRAIN_RANKING, "evaluate.metrics", {"ndcg@10"}, 1}};
     TrainOptions train = {0};
     if (app_bind(app, config, "train", &train) != DP_OK)
         return DP_OK;
-    for (size_t i = 0; i < sizeof of_losses / sizeof *of_losses; i++)
-        if (of_losses[i].loss == (TrainLoss)train.loss && !config_was_given(config, of_losses[i].key))
-            DP_TRY(config_settle(config, of_losses[i].key, of_losses[i].metrics, of_losses[i].n));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (others[i].loss == (TrainLoss)train.loss && !config_was_given(config, others[i].key))
+            DP_TRY(config_settle(config, others[i].key, others[i].metrics, others[i].n));
     return DP_OK;
 }
 

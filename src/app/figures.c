@@ -72,10 +72,11 @@ json_t *app_report_json(const ScoreReport *report)
     json_t *list = json_array();
     for (int i = 0; i < report->n; i++) {
         const ScoreFigure *f = &report->figures[i];
-        json_t *row = json_pack("{s:s, s:o, s:o, s:o, s:I, s:I}", "metric", f->metric.name, "value",
+        json_t *row = json_pack("{s:s, s:o, s:o, s:o, s:I}", "metric", f->metric.name, "value",
                                 app_json_number(f->value.value), "low", app_json_number(f->value.low), "high",
-                                app_json_number(f->value.high), "rows", (json_int_t)f->rows, "positives",
-                                (json_int_t)f->positives);
+                                app_json_number(f->value.high), "rows", (json_int_t)f->rows);
+        if (f->positives >= 0)
+            json_object_set_new(row, "positives", json_integer((json_int_t)f->positives));
         if (*f->slice)
             json_object_set_new(row, "slice", json_string(f->slice));
         json_array_append_new(list, row);

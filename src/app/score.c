@@ -119,7 +119,9 @@ static void say_top(const Night *n, int m)
         char label[16], why[512];
         print_why(why, sizeof why, &given->top[i]);
         snprintf(label, sizeof label, "%6d", i + 1);
-        dp_say(n->log, DP_INFO, label, "%-*s  %.3f  %s", width, given->top[i].row, (double)given->top[i].score, why);
+        const char *of = given->top[i].class_name;
+        dp_say(n->log, DP_INFO, label, "%-*s  %.3f  %s%s%s", width, given->top[i].row, (double)given->top[i].score, of,
+               *of ? "   " : "", why);
     }
 }
 
@@ -186,8 +188,10 @@ static json_t *top_json(const ScoreGiven *given)
         for (int k = 0; k < 5 && *top->reason[k].column; k++)
             json_array_append_new(why, json_pack("{s:s, s:s, s:f}", "column", top->reason[k].column, "value",
                                                  top->reason[k].value, "amount", (double)top->reason[k].amount));
-        json_array_append_new(list,
-                              json_pack("{s:s, s:f, s:o}", "row", top->row, "score", (double)top->score, "why", why));
+        json_t *row = json_pack("{s:s, s:f, s:o}", "row", top->row, "score", (double)top->score, "why", why);
+        if (*top->class_name)
+            json_object_set_new(row, "class", json_string(top->class_name));
+        json_array_append_new(list, row);
     }
     return list;
 }

@@ -53,9 +53,19 @@ static void say_leaks(const Training *t)
         dp_say(t->log, DP_INFO, "", "the best column alone, %s, has AUC %.3f", l->column, l->column_auc);
 }
 
+/* What the shares of the parts are shares of. */
+static void print_label(char *out, size_t room, const Data *data)
+{
+    const DataClasses *classes = data_classes(data);
+    if (data_kind(data) == DATA_CLASS)
+        snprintf(out, room, "%d classes, '%.80s'", classes->n, classes->name[data_facts(data).largest]);
+    else
+        snprintf(out, room, "%s", data_kind(data) == DATA_NUMBER ? "above the mean" : "positive");
+}
+
 static dp_status read_data(Training *t)
 {
-    char rows[3][32], table[96];
+    char rows[3][32], table[96], label[128];
     double start = dp_clock_seconds();
     DP_TRY(data_open(&t->data, t->table, &t->c.data, &t->c.split, &t->c.encode, (uint64_t)t->c.train.seed, t->c.threads,
                      t->comm));
@@ -66,14 +76,18 @@ static dp_status read_data(Training *t)
     for (int p = 0; p < 3; p++)
         dp_count_print(rows[p], facts.rows[p]);
     snprintf(table, sizeof table, "%s@%lld", lake.name, (long long)lake.snapshot);
+    print_label(label, sizeof label, t->data);
     dp_say(t->log, DP_INFO, "data", "%s   train %s   valid %s   test %s rows   %s %.1f, %.1f, %.1f %%", table, rows[0],
-           rows[1], rows[2], data_kind(t->data) == DATA_NUMBER ? "above the mean" : "positive",
-           100.0 * (double)facts.positives[0] / fmax(1, (double)facts.rows[0]),
+           rows[1], rows[2], label, 100.0 * (double)facts.positives[0] / fmax(1, (double)facts.rows[0]),
            100.0 * (double)facts.positives[1] / fmax(1, (double)facts.rows[1]),
            100.0 * (double)facts.positives[2] / fmax(1, (double)facts.rows[2]));
     dp_count_print(rows[0], facts.left_out);
     dp_say(t->log, DP_INFO, "", "%d columns   %s rows left out (no label, outside the split, or not apart)",
            data_columns_n(t->data), rows[0]);
+    if (facts.unseen > 0)
+        dp_say(t->log, DP_WARN, "classes",
+               "%lld rows of valid and test are of classes that train does not have: left out",
+               (long long)facts.unseen);
     DP_TRY(data_leaks(&t->leaks, t->data, t->comm));
     say_leaks(t);
     t->read_s = dp_clock_seconds() - start;

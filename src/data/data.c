@@ -50,12 +50,13 @@ static bool known_with_row(const LakeSchema *schema, const LakeColumn *column)
 }
 
 /* Local. May this column be an input? */
-static dp_status check_input(const Data *data, int column, const char *label)
+static dp_status check_input(const Data *data, int column)
 {
     const LakeColumn *c = &data->schema->columns[column];
-    if (strcmp(c->name, label) == 0)
+    if (column == data->label)
         return dp_fail(DP_ERR_CONFIG, "data-03",
-                       "data.columns: the label '%s' is also an input; a model would only copy it: take it out", label);
+                       "data.columns: the label '%s' is also an input; a model would only copy it: take it out",
+                       c->name);
     if (!known_with_row(data->schema, c))
         return dp_fail(DP_ERR_CONFIG, "data-03",
                        "data.columns: '%s' becomes known at '%s', after the row itself, so it cannot be an input; take "
@@ -74,7 +75,7 @@ static dp_status find_inputs(Data *data, const DataOptions *options)
     for (size_t i = 0; i < options->columns.n; i++) {
         DataFeature *f = &data->features[data->n_features];
         DP_TRY(data_find_column(&f->column, data, "data.columns", options->columns.items[i]));
-        DP_TRY(check_input(data, f->column, options->label));
+        DP_TRY(check_input(data, f->column));
         for (int j = 0; j < data->n_features; j++)
             if (data->features[j].column == f->column)
                 return dp_fail(DP_ERR_CONFIG, "data-03", "data.columns: '%s' is named twice; once is enough",
@@ -101,18 +102,30 @@ static dp_status find_weight(Data *data, const DataOptions *options)
     return DP_OK;
 }
 
+/* Local. The label's column, or that of which it is the first digits, and its kind. */
+static dp_status find_label(Data *data, const char *name)
+{
+    int digits;
+    data->label = lake_schema_find(data->schema, name);
+    if (data->label < 0)
+        data->label = data_find_prefix(data->schema, name, &digits);
+    if (data->label < 0)
+        return data_find_column(&data->label, data, "data.label", name);
+    LakeType type = data->schema->columns[data->label].type;
+    if (type != LAKE_LABEL && !is_number(type) && !is_category(type))
+        return dp_fail(DP_ERR_CONFIG, "data-03",
+                       "data.label: '%s' is of type %s; give it `type: label` (1 and 0), `type: number`, or `type: "
+                       "category` or `code` (classes) in the table's config",
+                       name, lake_type_name(type));
+    data->kind = type == LAKE_LABEL ? DATA_FLAG : is_number(type) ? DATA_NUMBER : DATA_CLASS;
+    return DP_OK;
+}
+
 /* Local. All that can be wrong with the options, before a row is read. */
 static dp_status check_options(Data *data, const DataOptions *options, const SplitOptions *split, int *part_column)
 {
     *part_column = -1;
-    DP_TRY(data_find_column(&data->label, data, "data.label", options->label));
-    LakeType type = data->schema->columns[data->label].type;
-    if (type != LAKE_LABEL && !is_number(type))
-        return dp_fail(DP_ERR_CONFIG, "data-03",
-                       "data.label: '%s' is of type %s; give it `type: label` (1 and 0) or `type: number` in the "
-                       "table's config",
-                       options->label, lake_type_name(type));
-    data->kind = type == LAKE_LABEL ? DATA_FLAG : DATA_NUMBER;
+    DP_TRY(find_label(data, options->label));
     DP_TRY(find_weight(data, options));
     DP_TRY(find_inputs(data, options));
     if (data->encode.half_life > 0 && data->encode.half_life < 0.05)
@@ -244,6 +257,8 @@ static bool has_label(const LakeValues *label, int32_t i)
         return label->number[i] == label->number[i];
     if (label->type == LAKE_NUMBER32)
         return label->number32[i] == label->number32[i];
+    if (is_category(label->type))
+        return label->dict->offset[label->code[i] + 1] > label->dict->offset[label->code[i]];
     return label->label[i] >= 0;
 }
 
@@ -272,7 +287,7 @@ static dp_status read_block(Data *data, Opening *opening, const LakeBlock *block
     for (int64_t i = 0; i < n; i++) {
         int64_t to = rows->n + i;
         rows->number[to] = block->row ? block->row[kept[i]] : block->first_row + kept[i];
-        rows->label[to] = data->kind == DATA_FLAG ? label->label[kept[i]] : 0; /* numbers come later */
+        rows->label[to] = data->kind == DATA_FLAG ? label->label[kept[i]] : 0; /* others come later */
         if (rows->label[to] > 1)
             return dp_fail(DP_ERR_DATA, "data-04", "label '%s' is %d in row %lld of %s; it must be 0, 1 or missing",
                            data->schema->columns[data->label].name, rows->label[to], (long long)rows->number[to],
@@ -461,7 +476,7 @@ static dp_status check_parts(const Data *data, const SplitOptions *split, char w
     return DP_OK;
 }
 
-/* Local. Only rows of a part stay; time and tuple are not needed any more. */
+/* Local. Only rows of a part stay. */
 static dp_status keep_parts(DataRows *rows)
 {
     int64_t n = 0;
@@ -471,11 +486,13 @@ static dp_status keep_parts(DataRows *rows)
             rows->number[n] = rows->number[i];
             rows->row[n] = rows->row[i];
             rows->label[n] = rows->label[i];
+            if (rows->time)
+                rows->time[n] = rows->time[i];
+            if (rows->class_id)
+                rows->class_id[n] = rows->class_id[i];
             rows->part[n++] = rows->part[i];
         }
     }
-    dp_shelf_free(rows->shelf, &rows->time);
-    dp_shelf_free(rows->shelf, &rows->tuple);
     size_t room = (size_t)rows->room, kept = (size_t)(n > 0 ? n : 1);
     if (rows->room > 0 && !rows->shelf->folder) {
         DP_TRY(dp_resize(&rows->number, room, kept));
@@ -537,7 +554,7 @@ static dp_status read_targets(Data *data, const Comm *comm)
 {
     if (data->weight)
         DP_TRY(read_numbers(&data->rows.weight, data, "data.weight", data->weight, 0, comm));
-    if (data->kind == DATA_FLAG)
+    if (data->kind != DATA_NUMBER)
         return DP_OK;
     DP_TRY(
         read_numbers(&data->rows.target, data, "data.label", data->schema->columns[data->label].name, -INFINITY, comm));
@@ -556,6 +573,15 @@ static dp_status open_rows(Data *data, const DataOptions *options, const SplitOp
     count_parts(data, unlabelled, comm);
     span_of_rows(span, &data->rows, comm);
     DP_TRY(check_parts(data, split, windows, span));
+    dp_shelf_free(&data->shelf, &data->rows.tuple);
+    if (data->kind == DATA_CLASS) {
+        int64_t left_out = data->facts.left_out;
+        DP_TRY_ALL(comm, keep_parts(&data->rows));
+        DP_TRY(classes_read(data, options->label, comm));
+        count_parts(data, comm_rank(comm) == 0 ? left_out : 0, comm);
+        DP_TRY(check_parts(data, split, windows, span));
+    }
+    dp_shelf_free(&data->shelf, &data->rows.time); /* not needed any more */
     DP_TRY_ALL(comm, keep_parts(&data->rows));
     return read_targets(data, comm);
 }
@@ -588,6 +614,7 @@ void data_close(Data **data)
     Data *d = *data;
     if (d) {
         data_inputs_free(&d->inputs);
+        data_classes_free(&d->classes);
         for (int t = 0; d->timeline && t < d->n_timelines; t++)
             timeline_free(&d->timeline[t]);
         dp_free(&d->timeline);
@@ -598,6 +625,7 @@ void data_close(Data **data)
         dp_shelf_free(&d->shelf, &d->rows.time);
         dp_shelf_free(&d->shelf, &d->rows.label);
         dp_shelf_free(&d->shelf, &d->rows.target);
+        dp_shelf_free(&d->shelf, &d->rows.class_id);
         dp_shelf_free(&d->shelf, &d->rows.weight);
         dp_shelf_free(&d->shelf, &d->rows.group);
         dp_shelf_free(&d->shelf, &d->rows.part);

@@ -20,9 +20,26 @@ typedef enum DataPart { DATA_TRAIN, DATA_VALID, DATA_TEST, DATA_NONE } DataPart;
 
 /* What a label says, by the type of its column; a loss goes with it. */
 typedef enum DataKind {
-    DATA_FLAG,  /* type label: 1 or 0 */
-    DATA_NUMBER /* type number: as it is */
+    DATA_FLAG,   /* type label: 1 or 0 */
+    DATA_NUMBER, /* type number: as it is */
+    DATA_CLASS   /* type category or code: one of several */
 } DataKind;
+
+const char *data_kind_name(DataKind kind); /* "a number" */
+
+/* The classes of a label, by name. */
+enum { DATA_CLASSES_MAX = 256 };
+typedef struct DataClasses {
+    int n; /* 2 .. DATA_CLASSES_MAX; 0: there are none */
+    char *text;
+    size_t size;       /* of text: the names, each ended by a zero byte */
+    const char **name; /* [n] into text, ascending by bytes */
+} DataClasses;
+/* Local. A copy of n names, each ended by a zero byte. Fails DATA on one class, too many, or names not ascending. */
+dp_status data_classes_build(DataClasses *classes, const char *text, size_t size);
+void data_classes_free(DataClasses *classes);
+/* Local. Are they the same ones, or both none? */
+bool data_classes_same(const DataClasses *a, const DataClasses *b);
 
 /* Section "data". */
 typedef struct DataOptions {
@@ -123,12 +140,15 @@ typedef struct Data Data;
 typedef struct DataFacts {
     int64_t rows[3], positives[3]; /* over all ranks, by DataPart */
     int64_t left_out;              /* without label (or not known when), outside the split, or not apart */
+    int largest;                   /* the most frequent class of train */
+    int64_t unseen;                /* of these: of valid and test, of a class that train does not have */
     int64_t from[3], to[3];        /* of the time column; DP_TIME_MISSING without one */
 } DataFacts;
 
 /* Collective. Reads label, time, id and the apart columns; decides the part of each row. The table is borrowed. Fails
  * CONFIG (columns that are not there, a label that is an input, an input that becomes known after its row), DATA (one
- * class only in train, an empty part, a label that is neither 0 nor 1). */
+ * class only in train, too many, an empty part, a label that is neither 0 nor 1). Rows of valid and test of a class
+ * that train does not have are left out. */
 dp_status data_open(Data **data, LakeTable *table, const DataOptions *data_options, const SplitOptions *split,
                     const EncodeOptions *encode, uint64_t seed, int threads, const Comm *comm);
 void data_close(Data **data);
@@ -142,14 +162,17 @@ dp_shelf *data_shelf(const Data *data);
 const uint8_t *data_part(const Data *data); /* DataPart */
 DataKind data_kind(const Data *data);
 const char *data_label_unit(const Data *data); /* NULL: none */
-/* 0, 1. Of numbers: above the mean of train; the leak check looks at that. */
+/* 0, 1. Of numbers: above the mean of train; of classes: the most frequent one of train (the first by name where
+ * several are), which statistics of categories look at. The leak check looks at these labels. */
 const int8_t *data_label(const Data *data);
-const double *data_target(const Data *data);      /* the numbers; NULL where labels are flags */
-const double *data_weight(const Data *data);      /* finite, 0 or more; NULL: all 1 */
-const uint64_t *data_group(const Data *data);     /* hash of the group; NULL: data.group names none */
-const uint64_t *data_row(const Data *data);       /* identity: hash of the id, or the row number */
-const int64_t *data_row_number(const Data *data); /* in the table: for joins with a scan */
-int data_columns_n(const Data *data);             /* inputs that are columns */
+const DataClasses *data_classes(const Data *data); /* of train */
+const uint8_t *data_class_id(const Data *data);    /* of each row; NULL where there are no classes */
+const double *data_target(const Data *data);       /* the numbers; NULL where labels are flags */
+const double *data_weight(const Data *data);       /* finite, 0 or more; NULL: all 1 */
+const uint64_t *data_group(const Data *data);      /* hash of the group; NULL: data.group names none */
+const uint64_t *data_row(const Data *data);        /* identity: hash of the id, or the row number */
+const int64_t *data_row_number(const Data *data);  /* in the table: for joins with a scan */
+int data_columns_n(const Data *data);              /* inputs that are columns */
 
 /* Local, before the plan. Features are those of a model's contract (copied): its columns in its order, and hit rates
  * from its frozen tables, for rows of train as for all others. Fails CONFIG naming the columns that data.columns and

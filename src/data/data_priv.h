@@ -1,7 +1,7 @@
 /* data_priv.h -- what the files of the data room share. Files in reading order: data.c (open, features), split.c
- * (parts), tuples.c (values and tuples as hashes), category.c (a category column of this rank), timeline.c and target.c
- * (ordered target statistics), choose.c and combine.c (combinations of categories), inputs.c and encode.c (the contract
- * and its use), inherit.c (another's), leaks.c. */
+ * (parts), classes.c (labels of several classes), tuples.c (values and tuples as hashes), category.c (a category column
+ * of this rank), timeline.c and target.c (ordered target statistics), choose.c and combine.c (combinations of
+ * categories), inputs.c and encode.c (the contract and its use), inherit.c (another's), leaks.c. */
 #ifndef DIPPER_DATA_PRIV_H
 #define DIPPER_DATA_PRIV_H
 
@@ -98,6 +98,7 @@ typedef struct DataRows {
     int8_t *label;
     double *target, *weight; /* of the kept rows; NULL: none */
     uint64_t *group;         /* of the kept rows; NULL: none */
+    uint8_t *class_id;       /* of the kept rows; NULL: none */
     uint8_t *part;
     dp_key128 *tuple; /* of the apart columns; NULL: none */
     dp_shelf *shelf;  /* where these arrays lie */
@@ -144,6 +145,17 @@ void singles_free(Singles *singles);
 void singles_take(Singles *singles, const Data *data, int64_t row, const uint64_t *words);
 /* Collective. */
 dp_status singles_judge(DataLeaks *leaks, Singles *singles, const Data *data, const Comm *comm);
+
+/* ---- classes.c ---- */
+
+/* Collective. class_id, label and positives of the kept rows, and the classes themselves, from the column (or digits of
+ * a code) that `label` names. Rows whose class train does not have get DATA_NONE. */
+dp_status classes_read(Data *data, const char *label, const Comm *comm);
+
+/* ---- slice.c ---- */
+
+/* Local. "hs2" of a code column "hs6": its first digits. Returns the column or -1, and how many digits. */
+int data_find_prefix(const LakeSchema *schema, const char *name, int *digits);
 
 /* ---- category.c ---- */
 
@@ -280,6 +292,7 @@ struct Data {
     DataRows rows;  /* time and tuple are gone once the parts are decided */
     DataFacts facts;
     double mean, farthest; /* of train's numbers; of what is farthest from it, the distance */
+    DataClasses classes;
     DataFeature *features;
     int n_features, n_columns;
     DataInputs inputs;  /* the contract as far as features were read */

@@ -30,5 +30,9 @@ const dp_help_row data_help[] = {
      "Give model.categories.half_life a share of train's time from 5% on, or 0 for none."},
     {"data-17", "Learning is to go on from a model, and data.columns is not what that model learned from.",
      "Name the same columns in data.columns, in any order, or train without train.from."},
+    {"data-18",
+     "The label of a model of classes (a column of type category or code) has more values in train than the 256 that a "
+     "model learns; or a model file's list of classes is broken.",
+     "Choose a coarser column: of a code the first digits (hs2 of hs6), or a category that groups the values."},
     {NULL, NULL, NULL},
 };

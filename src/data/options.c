@@ -4,7 +4,9 @@
 const CfgRow data_rows[] = {
     {"table", CFG_TEXT, CFG_AT(DataOptions, table), .help = "the table; declarations@418 for a snapshot"},
     {"label", CFG_NAME, CFG_AT(DataOptions, label),
-     .help = "column that is learned: 1 and 0 (type label), or a number; rows where it is missing are left out"},
+     .help =
+         "column that is learned: 1 and 0 (type label), a number, or classes (a category or code, or the first digits "
+         "of one: hs2 of hs6); rows where it is missing are left out"},
     {"weight", CFG_NAME, CFG_AT(DataOptions, weight), .def = "",
      .help = "column of numbers, 0 or more: so much a row counts in learning; figures count each row once"},
     {"columns", CFG_LIST, CFG_AT(DataOptions, columns), .min = 1, .max = 4096,

@@ -4,8 +4,7 @@
 
 #include "data_priv.h"
 
-/* "hs2" of a code column "hs6": its first digits. Returns the column or -1, and how many digits. */
-static int find_prefix(const LakeSchema *schema, const char *name, int *digits)
+int data_find_prefix(const LakeSchema *schema, const char *name, int *digits)
 {
     size_t stem = strcspn(name, "0123456789");
     char *end;
@@ -103,7 +102,7 @@ static dp_status find_slice(int *column, int *digits, const Data *data, const ch
     *digits = 0;
     *column = lake_schema_find(data->schema, name);
     if (*column < 0)
-        *column = find_prefix(data->schema, name, digits);
+        *column = data_find_prefix(data->schema, name, digits);
     if (*column < 0)
         return data_find_column(column, data, "evaluate.slices", name);
     LakeType type = data->schema->columns[*column].type;

@@ -16,7 +16,7 @@ _Static_assert(R % DRAWS == 0, "replicates come in groups of one random block");
 
 /* Local. w [R] = the row's weights: the number of thresholds at or below a 16-bit draw. The thresholds are 65536 x the
  * Poisson(1) distribution function; their distances from 65536 sum to 65536, so the mean is 1 exactly. */
-static void weights_of_row(double *restrict w, uint64_t row)
+void metric_weights_of_row(double *restrict w, uint64_t row)
 {
     static const uint16_t threshold[DRAWS] = {24109, 48219, 60273, 64292, 65296, 65497, 65531, 65535};
     uint32_t words[R / 2];
@@ -53,8 +53,7 @@ static double grid_of(double most, int64_t rows)
     return bound > 0 ? ldexp(1.0, 52 - exponent) : 1.0;
 }
 
-/* Collective. Whole doubles summed over ranks, in place. */
-static dp_status sum_whole(double *values, int64_t n, const Comm *comm)
+dp_status metric_sum_whole(double *values, int64_t n, const Comm *comm)
 {
     int64_t *whole_values = NULL;
     DP_TRY_ALL(comm, dp_new(&whole_values, (size_t)n));
@@ -67,7 +66,7 @@ static dp_status sum_whole(double *values, int64_t n, const Comm *comm)
     return DP_OK;
 }
 
-/* ---- means: log-loss, Brier ---- */
+/* ---- means: log-loss, Brier, accuracy, errors of numbers ---- */
 
 static dp_status mean_replicates(double *values, const Metric *metric, const MetricRows *rows, const Comm *comm)
 {
@@ -75,7 +74,7 @@ static dp_status mean_replicates(double *values, const Metric *metric, const Met
     int64_t all = rows->n;
     comm_sum_i64(comm, &all, 1);
     double most = metric->kind == METRIC_LOGLOSS ? 35 : 1;
-    if (metric_wants_numbers(metric)) {
+    if (metric_is_of_numbers(metric)) {
         most = 0;
         for (int64_t i = 0; i < rows->n; i++)
             most = fmax(most, metric_loss(metric, rows, i));
@@ -84,13 +83,13 @@ static dp_status mean_replicates(double *values, const Metric *metric, const Met
     double grid = grid_of(most, all);
     for (int64_t i = 0; i < rows->n; i++) {
         double loss = whole(metric_loss(metric, rows, i) * grid);
-        weights_of_row(w, rows->row[i]);
+        metric_weights_of_row(w, rows->row[i]);
         for (int b = 0; b < R; b++) {
             sum[0][b] += w[b];
             sum[1][b] += w[b] * loss;
         }
     }
-    DP_TRY(sum_whole(sum[0], 2 * R, comm));
+    DP_TRY(metric_sum_whole(sum[0], 2 * R, comm));
     for (int b = 0; b < R; b++)
         values[b] = sum[1][b] / sum[0][b] / grid;
     for (int b = 0; b < R && metric->kind == METRIC_RMSE; b++)
@@ -109,14 +108,14 @@ static dp_status ndcg_replicates(double *values, const Metric *metric, const Met
     double grid = grid_of(1, all);
     for (int64_t j = 0; j < ndcg.n; j++) {
         double value = whole(ndcg.value[j] * grid);
-        weights_of_row(w, ndcg.group[j]);
+        metric_weights_of_row(w, ndcg.group[j]);
         for (int b = 0; b < R; b++) {
             sum[0][b] += w[b];
             sum[1][b] += w[b] * value;
         }
     }
     metric_ndcg_free(&ndcg);
-    DP_TRY(sum_whole(sum[0], 2 * R, comm));
+    DP_TRY(metric_sum_whole(sum[0], 2 * R, comm));
     for (int b = 0; b < R; b++)
         values[b] = sum[1][b] / sum[0][b] / grid;
     return DP_OK;
@@ -138,7 +137,7 @@ static void weigh(Weighed *mine, const MetricSorted *sorted, double grid)
         const MetricRecord *r = &sorted->record[i];
         double hit = r->hit, revenue = whole(r->revenue * grid);
         double tail = r->key == sorted->record[sorted->n - 1].key ? hit : 0;
-        weights_of_row(w, r->row);
+        metric_weights_of_row(w, r->row);
         for (int b = 0; b < R; b++) {
             mine->rows[b] += w[b];
             mine->hits[b] += w[b] * hit;
@@ -167,7 +166,7 @@ static void take_top(double taken[2][R], double *left, const MetricSorted *sorte
     for (int64_t i = 0; i < sorted->n && most > 0; i++) {
         const MetricRecord *r = &sorted->record[i];
         double hit = r->hit, revenue = whole(r->revenue * grid);
-        weights_of_row(w, r->row);
+        metric_weights_of_row(w, r->row);
         most = 0;
         for (int b = 0; b < R; b++) {
             double take = w[b] < left[b] ? w[b] : left[b];
@@ -188,7 +187,7 @@ static dp_status cut_replicates(double *values, const Metric *metric, const Metr
         left[b] = left[b] > 0 ? left[b] : 0;
     }
     take_top(taken, left, sorted, grid);
-    DP_TRY(sum_whole(taken[0], 2 * R, comm));
+    DP_TRY(metric_sum_whole(taken[0], 2 * R, comm));
     for (int b = 0; b < R; b++)
         values[b] = metric->kind == METRIC_PRECISION_AT ? taken[0][b] / metric_cut_rows(metric->cut, all->rows[b])
                     : metric->kind == METRIC_RECALL_AT  ? taken[0][b] / all->hits[b]
@@ -219,7 +218,7 @@ static dp_status ap_replicates(double *values, const MetricSorted *sorted, const
     for (int64_t i = 0; i < sorted->n; i++) {
         const MetricRecord *r = &sorted->record[i];
         double hit = r->hit;
-        weights_of_row(w, r->row);
+        metric_weights_of_row(w, r->row);
         for (int b = 0; b < R; b++) {
             rows[b] += w[b];
             hits[b] += w[b] * hit;
@@ -235,7 +234,7 @@ static dp_status ap_replicates(double *values, const MetricSorted *sorted, const
         }
         any = false;
     }
-    DP_TRY(sum_whole(sum, R, comm));
+    DP_TRY(metric_sum_whole(sum, R, comm));
     for (int b = 0; b < R; b++)
         values[b] = sum[b] / grid / all->hits[b];
     return DP_OK;
@@ -255,14 +254,14 @@ static dp_status calibration_replicates(double *values, const MetricSorted *sort
         double promised = whole((double)metric_score_of_key(r->key) * grid), hit = r->hit;
         while (sorted->before + i >= metric_bin_start(bin + 1, sorted->all))
             bin++;
-        weights_of_row(w, r->row);
+        metric_weights_of_row(w, r->row);
         for (int b = 0; b < R; b++) {
             sums[bin][0][b] += w[b] * promised;
             sums[bin][1][b] += w[b] * hit;
             sums[bin][2][b] += w[b];
         }
     }
-    DP_GO(sum_whole(&sums[0][0][0], METRIC_BINS * 3 * R, comm));
+    DP_GO(metric_sum_whole(&sums[0][0][0], METRIC_BINS * 3 * R, comm));
     for (int b = 0; b < R; b++) {
         double gap = 0, rows = 0;
         for (int bin = 0; bin < METRIC_BINS; bin++) {
@@ -355,10 +354,13 @@ dp_status metric_replicates(double *values, const Metric *metric, const MetricRo
 {
     MetricSorted sorted = {0};
     dp_status st = DP_OK;
-    if (metric->kind == METRIC_LOGLOSS || metric->kind == METRIC_BRIER || metric_wants_numbers(metric))
+    if (metric->kind == METRIC_LOGLOSS || metric->kind == METRIC_BRIER || metric->kind == METRIC_ACCURACY ||
+        metric_is_of_numbers(metric))
         return mean_replicates(values, metric, rows, comm);
     if (metric->kind == METRIC_NDCG)
         return ndcg_replicates(values, metric, rows, comm);
+    if (metric->kind == METRIC_MACRO_F1)
+        return metric_f1_replicates(values, rows, comm);
     DP_TRY(metric_sorted_build(&sorted, rows, comm));
     if (metric->kind == METRIC_CALIBRATION)
         st = calibration_replicates(values, &sorted, comm);

@@ -8,25 +8,34 @@
 #include "comm/exact.h"
 #include "metric_priv.h"
 
+enum { OF_FLAGS = 1 << METRIC_FLAGS, OF_NUMBERS = 1 << METRIC_NUMBERS, OF_CLASSES = 1 << METRIC_CLASSES };
 static const struct {
     const char *name;
     int kind;
     enum { NO_CUT, A_SHARE, A_SHARE_OR_COUNT } cut;
-    int higher_is_better, probability;
+    int higher_is_better, probability, measures;
 } kinds[] = {
-    {"auc", METRIC_AUC, NO_CUT, 1, 0},
-    {"average_precision", METRIC_AVERAGE_PRECISION, NO_CUT, 1, 0},
-    {"precision", METRIC_PRECISION_AT, A_SHARE, 1, 0},
-    {"recall", METRIC_RECALL_AT, A_SHARE, 1, 0},
-    {"revenue", METRIC_REVENUE_AT, A_SHARE, 1, 0},
-    {"logloss", METRIC_LOGLOSS, NO_CUT, 0, 1},
-    {"brier", METRIC_BRIER, NO_CUT, 0, 1},
-    {"calibration", METRIC_CALIBRATION, NO_CUT, 0, 1},
-    {"rmse", METRIC_RMSE, NO_CUT, 0, 0},
-    {"mae", METRIC_MAE, NO_CUT, 0, 0},
-    {"ndcg", METRIC_NDCG, A_SHARE_OR_COUNT, 1, 0},
+    {"auc", METRIC_AUC, NO_CUT, 1, 0, OF_FLAGS},
+    {"average_precision", METRIC_AVERAGE_PRECISION, NO_CUT, 1, 0, OF_FLAGS},
+    {"precision", METRIC_PRECISION_AT, A_SHARE, 1, 0, OF_FLAGS},
+    {"recall", METRIC_RECALL_AT, A_SHARE, 1, 0, OF_FLAGS},
+    {"revenue", METRIC_REVENUE_AT, A_SHARE, 1, 0, OF_FLAGS | OF_NUMBERS},
+    {"logloss", METRIC_LOGLOSS, NO_CUT, 0, 1, OF_FLAGS | OF_CLASSES},
+    {"brier", METRIC_BRIER, NO_CUT, 0, 1, OF_FLAGS},
+    {"calibration", METRIC_CALIBRATION, NO_CUT, 0, 1, OF_FLAGS},
+    {"rmse", METRIC_RMSE, NO_CUT, 0, 0, OF_NUMBERS},
+    {"mae", METRIC_MAE, NO_CUT, 0, 0, OF_NUMBERS},
+    {"ndcg", METRIC_NDCG, A_SHARE_OR_COUNT, 1, 0, OF_FLAGS | OF_NUMBERS},
+    {"accuracy", METRIC_ACCURACY, NO_CUT, 1, 0, OF_CLASSES},
+    {"macro_f1", METRIC_MACRO_F1, NO_CUT, 1, 0, OF_CLASSES},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
+
+const char *const metric_names_of[] = {[METRIC_FLAGS] = "auc, average_precision, precision@5%, logloss ...",
+                                       [METRIC_NUMBERS] = "rmse, mae or revenue@5%",
+                                       [METRIC_CLASSES] = "logloss, accuracy or macro_f1"};
+static const char *const labels_are[] = {
+    [METRIC_FLAGS] = "of 1 and 0", [METRIC_NUMBERS] = "numbers", [METRIC_CLASSES] = "classes"};
 
 /* "5%" or "0.05" into 0 .. 1; false: neither. */
 static bool read_share(double *share, const char *text)
@@ -79,26 +88,26 @@ dp_status metric_parse(Metric *metric, const char *text)
     char word[64];
     snprintf(word, sizeof word, "%.*s", (int)(length < 63 ? length : 63), text);
     const char *near = dp_nearest(word, names, N_KINDS);
-    return dp_fail(DP_ERR_CONFIG, "metric-01",
-                   "unknown measure '%s'%s%s%s; there are auc, average_precision, "
-                   "precision@5%%, recall@5%%, revenue@5%%, logloss, brier, calibration, rmse, mae, ndcg@10",
-                   text, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    return dp_fail(
+        DP_ERR_CONFIG, "metric-01",
+        "unknown measure '%s'%s%s%s; there are auc, average_precision, "
+        "precision@5%%, recall@5%%, revenue@5%%, logloss, brier, calibration, rmse, mae, accuracy, macro_f1, ndcg@10",
+        text, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
-bool metric_wants_numbers(const Metric *metric)
+bool metric_measures(const Metric *metric, MetricLabels labels)
 {
-    return metric->kind == METRIC_RMSE || metric->kind == METRIC_MAE;
+    return kinds[metric->kind].measures & 1 << labels;
 }
 
 /* Local. Is every row fit to be measured? */
-static dp_status look_at_rows(const Metric *metric, const MetricRows *rows, const float *score)
+static dp_status look_at_rows(const Metric *metric, const MetricRows *rows)
 {
     bool probability = kinds[metric->kind].probability;
-    if (metric->kind != METRIC_REVENUE_AT && metric->kind != METRIC_NDCG &&
-        metric_wants_numbers(metric) != (rows->target != NULL))
-        return dp_fail(DP_ERR_CONFIG, "metric-05", "%s measures %s, and the label is %s; measure %s", metric->name,
-                       rows->target ? "labels of 1 and 0" : "numbers", rows->target ? "a number" : "of 1 and 0",
-                       rows->target ? "rmse, mae, revenue@5% or ndcg@10" : "auc, average_precision, logloss ...");
+    MetricLabels labels = rows->target ? METRIC_NUMBERS : rows->class_id ? METRIC_CLASSES : METRIC_FLAGS;
+    if (!metric_measures(metric, labels))
+        return dp_fail(DP_ERR_CONFIG, "metric-05", "%s does not measure labels that are %s; measure %s", metric->name,
+                       labels_are[labels], metric_names_of[labels]);
     if (metric->kind == METRIC_REVENUE_AT && !rows->revenue)
         return dp_fail(DP_ERR_USAGE, "metric-04", "%s needs a revenue column; name it with evaluate.revenue",
                        metric->name);
@@ -107,15 +116,20 @@ static dp_status look_at_rows(const Metric *metric, const MetricRows *rows, cons
                        metric->name);
     for (int64_t i = 0; i < rows->n; i++) {
         dp_shelf_step(rows->shelf, i);
-        double s = (double)score[i];
+        double s = (double)rows->score[i];
         if (!isfinite(s) || (probability && (s < 0 || s > 1)))
             return dp_fail(DP_ERR_USAGE, "metric-02", "%s: the score of row %016llx (number %lld here) is %g; %s",
                            metric->name, (unsigned long long)rows->row[i], (long long)i, s,
                            probability ? "it must be a probability" : "it must be finite");
-        if (rows->label[i] != 0 && rows->label[i] != 1)
+        int label = rows->label[i], most = 1;
+        if (rows->class_id) {
+            label = rows->class_id[i] > rows->guess[i] ? rows->class_id[i] : rows->guess[i];
+            most = rows->classes - 1;
+        }
+        if (label < 0 || label > most)
             return dp_fail(DP_ERR_USAGE, "metric-03",
-                           "%s: the label of row %016llx (number %lld here) is %d, not 0 or 1", metric->name,
-                           (unsigned long long)rows->row[i], (long long)i, rows->label[i]);
+                           "%s: the label of row %016llx (number %lld here) is %d, not 0 .. %d", metric->name,
+                           (unsigned long long)rows->row[i], (long long)i, label, most);
         if (metric->kind == METRIC_NDCG && rows->target && !(rows->target[i] >= 0 && isfinite(rows->target[i])))
             return dp_fail(DP_ERR_USAGE, "metric-02",
                            "%s: the gain of row %016llx (number %lld here) is %g, not 0 or more", metric->name,
@@ -130,8 +144,10 @@ static dp_status look_at_rows(const Metric *metric, const MetricRows *rows, cons
 double metric_loss(const Metric *metric, const MetricRows *rows, int64_t i)
 {
     double p = (double)rows->score[i];
-    int hit = rows->label[i];
-    if (metric_wants_numbers(metric)) {
+    bool hit = rows->class_id || rows->label[i];
+    if (metric->kind == METRIC_ACCURACY)
+        return rows->class_id[i] == rows->guess[i];
+    if (metric_is_of_numbers(metric)) {
         double miss = p - rows->target[i];
         return metric->kind == METRIC_RMSE ? miss * miss : fabs(miss);
     }
@@ -170,9 +186,12 @@ static dp_status value_of(double *value, const Metric *metric, const MetricRows 
     case METRIC_BRIER:
     case METRIC_RMSE:
     case METRIC_MAE:
+    case METRIC_ACCURACY:
         return metric_mean_value(value, metric, rows, comm);
     case METRIC_NDCG:
         return metric_ndcg_value(value, metric, rows, comm);
+    case METRIC_MACRO_F1:
+        return metric_f1_value(value, rows, comm);
     default:
         return metric_cut_value(value, metric, rows, comm);
     }
@@ -181,7 +200,7 @@ static dp_status value_of(double *value, const Metric *metric, const MetricRows 
 dp_status metric_value(double *value, const Metric *metric, const MetricRows *rows, const Comm *comm)
 {
     *value = NAN;
-    DP_TRY_ALL(comm, look_at_rows(metric, rows, rows->score));
+    DP_TRY_ALL(comm, look_at_rows(metric, rows));
     return value_of(value, metric, rows, comm);
 }
 
@@ -229,7 +248,7 @@ dp_status metric_compute(MetricValue *value, const Metric *metric, const MetricR
 {
     double replicates[METRIC_REPLICATES];
     *value = (MetricValue){NAN, NAN, NAN};
-    DP_TRY_ALL(comm, look_at_rows(metric, rows, rows->score));
+    DP_TRY_ALL(comm, look_at_rows(metric, rows));
     if (metric->kind == METRIC_AUC)
         return metric_auc_delong(value, rows, NULL, comm);
     DP_TRY(value_of(&value->value, metric, rows, comm));
@@ -238,21 +257,19 @@ dp_status metric_compute(MetricValue *value, const Metric *metric, const MetricR
     return DP_OK;
 }
 
-dp_status metric_compare(MetricValue *difference, const Metric *metric, const MetricRows *mine, const float *other,
+dp_status metric_compare(MetricValue *difference, const Metric *metric, const MetricRows *mine, const MetricRows *other,
                          const Comm *comm)
 {
     double a[METRIC_REPLICATES], b[METRIC_REPLICATES], value_a, value_b;
-    MetricRows theirs = *mine;
-    theirs.score = other;
     *difference = (MetricValue){NAN, NAN, NAN};
-    DP_TRY_ALL(comm, look_at_rows(metric, mine, mine->score));
-    DP_TRY_ALL(comm, look_at_rows(metric, mine, other));
+    DP_TRY_ALL(comm, look_at_rows(metric, mine));
+    DP_TRY_ALL(comm, look_at_rows(metric, other));
     if (metric->kind == METRIC_AUC)
-        return metric_auc_delong(difference, mine, other, comm);
+        return metric_auc_delong(difference, mine, other->score, comm);
     DP_TRY(value_of(&value_a, metric, mine, comm));
-    DP_TRY(value_of(&value_b, metric, &theirs, comm));
+    DP_TRY(value_of(&value_b, metric, other, comm));
     DP_TRY(metric_replicates(a, metric, mine, comm));
-    DP_TRY(metric_replicates(b, metric, &theirs, comm));
+    DP_TRY(metric_replicates(b, metric, other, comm));
     for (int i = 0; i < METRIC_REPLICATES; i++)
         b[i] -= a[i];
     difference->value = value_b - value_a;

@@ -109,7 +109,14 @@ dp_status metric_ndcg_build(MetricNdcg *ndcg, const Metric *metric, const Metric
 void metric_ndcg_free(MetricNdcg *ndcg);
 dp_status metric_ndcg_value(double *value, const Metric *metric, const MetricRows *rows, const Comm *comm);
 
-/* Local. One row's log-loss, squared or absolute error. */
+dp_status metric_f1_value(double *value, const MetricRows *rows, const Comm *comm);
+
+/* Local. Is it an error of numbers? */
+static inline bool metric_is_of_numbers(const Metric *metric)
+{
+    return metric->kind == METRIC_RMSE || metric->kind == METRIC_MAE;
+}
+/* Local. One row's log-loss, squared or absolute error, or whether its class was found. */
 double metric_loss(const Metric *metric, const MetricRows *rows, int64_t i);
 /* Local. How many of `n` rows (or row weights) a cut takes: the nearest whole number, at least 1. */
 static inline double metric_cut_rows(double cut, double n)
@@ -125,6 +132,11 @@ static inline int64_t metric_bin_start(int64_t b, int64_t n)
 
 /* ---- bootstrap.c ---- */
 
+/* Local. weight [METRIC_REPLICATES] of a row in each replicate. */
+void metric_weights_of_row(double *restrict weight, uint64_t row);
+/* Collective. Whole doubles summed over ranks, in place. */
+dp_status metric_sum_whole(double *values, int64_t n, const Comm *comm);
+dp_status metric_f1_replicates(double *values, const MetricRows *rows, const Comm *comm);
 /* Collective. The metric (not AUC) on METRIC_REPLICATES Poisson bootstrap samples. Row weights follow from row identity
  * and replicate alone, so two models on the same rows are compared pairwise, on any number of ranks. */
 dp_status metric_replicates(double *values, const Metric *metric, const MetricRows *rows, const Comm *comm);

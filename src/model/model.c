@@ -16,6 +16,7 @@ struct Model {
     DataInputs inputs;
     DataKind kind;
     char *unit; /* of a number; NULL */
+    DataClasses classes;
     dp_digest payload;
     const Device *device; /* NULL: none */
     const Model *from;    /* learning goes on from it; borrowed while learning, NULL: none */
@@ -72,6 +73,7 @@ void model_free(Model **model)
     m->family->free(&m->self);
     data_inputs_free(&m->inputs);
     dp_free(&m->unit);
+    data_classes_free(&m->classes);
     dp_free(model);
 }
 
@@ -99,8 +101,11 @@ dp_status model_go_on(Model *model, const Model *from, Data *data)
                        model->family->name, from->family->name);
     if (from->kind != data_kind(data))
         return dp_fail(DP_ERR_CONFIG, "model-15", "the model to go on from says %s, and data.label is %s",
-                       from->kind == DATA_NUMBER ? "a number" : "the chance of a label",
-                       data_kind(data) == DATA_NUMBER ? "a number" : "of type label");
+                       model_says(from), data_kind_name(data_kind(data)));
+    if (!data_classes_same(&from->classes, data_classes(data)))
+        return dp_fail(DP_ERR_CONFIG, "model-15",
+                       "the model to go on from knows %d classes, other than the %d of train", from->classes.n,
+                       data_classes(data)->n);
     DP_TRY(data_inherit(data, &from->inputs));
     model->family->go_on(model->self, from->self);
     model->from = from;
@@ -160,9 +165,9 @@ const char *model_step_name(const Model *model)
     return model->family->step_name;
 }
 
-void model_scores(const Model *model, float *score)
+void model_scores(const Model *model, int64_t from, int64_t n, float *score)
 {
-    model->family->scores(model->self, score);
+    model->family->scores(model->self, from, n, score);
 }
 
 void model_cut(Model *model, int64_t n)
@@ -200,6 +205,10 @@ static dp_status payload_put(const Model *model, ModelArrays *arrays)
     DP_TRY(model_inputs_put(&model->inputs, arrays));
     if (model->kind == DATA_FLAG) /* as in files that know nothing else */
         return DP_OK;
+    if (model->kind == DATA_CLASS) {
+        DP_TRY(model_arrays_put(arrays, "label.kind", TENSOR_U8, "\2", 1));
+        return model_arrays_put(arrays, "label.classes", TENSOR_U8, model->classes.text, (int64_t)model->classes.size);
+    }
     const char *unit = model->unit ? model->unit : "";
     DP_TRY(model_arrays_put(arrays, "label.kind", TENSOR_U8, "\1", 1));
     return model_arrays_put(arrays, "label.unit", TENSOR_U8, unit, (int64_t)strlen(unit) + 1);
@@ -223,6 +232,10 @@ dp_status model_finish(Model *model, const Comm *comm)
     model->kind = data_kind(model->data);
     if (model->kind == DATA_NUMBER && !model->ranks)
         DP_TRY_ALL(comm, dp_copy_text(&model->unit, data_label_unit(model->data)));
+    if (model->kind == DATA_CLASS) {
+        const DataClasses *classes = data_classes(model->data);
+        DP_TRY_ALL(comm, data_classes_build(&model->classes, classes->text, classes->size));
+    }
     DP_TRY(model->family->finish(model->self, comm));
     DP_TRY_ALL(comm, take_digest(model));
     model->data = NULL;
@@ -243,6 +256,13 @@ DataKind model_kind(const Model *model)
     return model->kind;
 }
 
+const char *model_says(const Model *model)
+{
+    static const char *const says[] = {
+        [DATA_FLAG] = "the chance of a label", [DATA_NUMBER] = "a number", [DATA_CLASS] = "one of several classes"};
+    return says[model->kind];
+}
+
 const char *model_unit(const Model *model)
 {
     return model->unit;
@@ -251,6 +271,33 @@ const char *model_unit(const Model *model)
 int64_t model_rows_at_once(const Model *model)
 {
     return model->device ? device_rows_at_once(model->device) : 1;
+}
+
+int model_outputs(const Model *model)
+{
+    return model->family->outputs(model->self);
+}
+
+const DataClasses *model_classes(const Model *model)
+{
+    return &model->classes;
+}
+
+void model_judge(const Model *model, const float *score, const uint8_t *class_id, int64_t n, float *chance,
+                 uint8_t *guess)
+{
+    const int outputs = model_outputs(model);
+    if (outputs == 1) {
+        memcpy(chance, score, (size_t)n * sizeof *chance);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++, score += outputs) {
+        int best = 0;
+        for (int k = 1; k < outputs; k++)
+            best = score[k] > score[best] ? k : best;
+        guess[i] = (uint8_t)best;
+        chance[i] = score[class_id ? class_id[i] : best];
+    }
 }
 
 void model_predict(const Model *model, Tensor x, float *score)
@@ -355,6 +402,19 @@ static dp_status find_family(const ModelFamily **family, const char *wanted, con
                    wanted);
 }
 
+static dp_status take_classes(Model *m, ModelArrays *arrays)
+{
+    char *text = NULL;
+    int64_t n = 0;
+    dp_status st = DP_OK;
+    m->kind = DATA_CLASS;
+    DP_GO(model_arrays_take(arrays, "label.classes", TENSOR_U8, &text, -1, &n));
+    DP_GO(data_classes_build(&m->classes, text, (size_t)n));
+done:
+    dp_free(&text);
+    return st;
+}
+
 /* What a score is; a chance where nothing is said. */
 static dp_status take_label(Model *m, ModelArrays *arrays)
 {
@@ -363,9 +423,11 @@ static dp_status take_label(Model *m, ModelArrays *arrays)
     if (!model_arrays_has(arrays, "label.kind"))
         return DP_OK;
     DP_TRY(model_arrays_take(arrays, "label.kind", TENSOR_U8, &kind, 1, NULL));
-    bool number = kind[0] == 1;
+    int code = kind[0];
     dp_free(&kind);
-    if (!number)
+    if (code == 2)
+        return take_classes(m, arrays);
+    if (code != 1)
         return dp_fail(DP_ERR_DATA, "model-05", "the label is of a kind unknown to this release");
     m->kind = DATA_NUMBER;
     DP_TRY(model_arrays_take(arrays, "label.unit", TENSOR_U8, &m->unit, -1, &n));
@@ -393,6 +455,9 @@ static dp_status model_of(Model **model, char **provenance, const void *image, s
     DP_GO(take_label(m, &arrays));
     DP_GO(m->family->load(&m->self, &arrays, m->inputs.n, device));
     DP_GO(model_arrays_all_taken(&arrays));
+    DP_GO(model_outputs(m) != (m->kind == DATA_CLASS ? m->classes.n : 1)
+              ? dp_fail(DP_ERR_DATA, "model-05", "%d scores for %d classes", model_outputs(m), m->classes.n)
+              : DP_OK);
     m->finished = true;
     *model = m;
     m = NULL;

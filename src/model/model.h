@@ -53,9 +53,9 @@ dp_status model_step(Model *model, bool *more, const Comm *comm);
 int64_t model_steps(const Model *model);         /* done */
 int64_t model_steps_max(const Model *model);     /* asked for */
 const char *model_step_name(const Model *model); /* "tree" */
-/* Local. Current scores (probabilities, or numbers) of this rank's data rows, [data_rows_n]; rows of other parts than
+/* Local. Current scores of this rank's data rows from .. from + n - 1, [n][model_outputs]; rows of other parts than
  * train and valid are 0. */
-void model_scores(const Model *model, float *score);
+void model_scores(const Model *model, int64_t from, int64_t n, float *score);
 /* Local. Goes back to the first n steps. */
 void model_cut(Model *model, int64_t n);
 /* Local / Collective. State of learning for a checkpoint; load goes on exactly there, on any rank count. */
@@ -78,8 +78,16 @@ void model_keep_ready(Model *model, ModelReady *ready);
 /* ---- using ---- */
 
 const DataInputs *model_inputs(const Model *model);
-/* Local. What a score is: a chance, or a number in a unit (NULL: none). */
+/* Local. What a score is: a chance, a number in a unit (NULL: none), or the chance of each class. */
 DataKind model_kind(const Model *model);
+const char *model_says(const Model *model); /* in words */
+int model_outputs(const Model *model); /* numbers of a row's score: the classes, else 1; known once learning began */
+const DataClasses *model_classes(const Model *model); /* n 0: none */
+/* Local. What is judged of n rows' scores [n][model_outputs]: of classes the chance of each row's own, class_id [n],
+ * and the likeliest class, guess [n], the first where several are; else the score itself, class_id and guess NULL.
+ * class_id NULL of classes: chance of the likeliest. */
+void model_judge(const Model *model, const float *score, const uint8_t *class_id, int64_t n, float *chance,
+                 uint8_t *guess);
 const char *model_unit(const Model *model);
 /* Local. Rows that a call of the functions below is best given: a share of a thread, or all that a card computes. */
 int64_t model_rows_at_once(const Model *model);

@@ -91,7 +91,8 @@ typedef struct ModelFamily {
     dp_status (*step)(void *self, bool *more, const Comm *comm);
     int64_t (*steps)(const void *self);
     int64_t (*steps_max)(const void *self);
-    void (*scores)(const void *self, float *score);
+    int (*outputs)(const void *self); /* numbers of a score; also of what is used */
+    void (*scores)(const void *self, int64_t from, int64_t n, float *score);
     void (*cut)(void *self, int64_t n);
     dp_status (*state_save)(const void *self, ModelArrays *arrays);
     dp_status (*state_load)(void *self, ModelArrays *arrays, const Comm *comm);

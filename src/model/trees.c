@@ -33,8 +33,8 @@ typedef struct Trees {
     TreesScorer *scorer;
 } Trees;
 
-/* Rows scored at a time; features of a model that may have bins. */
-enum { BATCH = 4096, BINNED_MAX = 1024 };
+/* Rows scored at a time, and their margins of all outputs; features of a model that may have bins. */
+enum { BATCH = 4096, MARGINS = 1 << 15, BINNED_MAX = 1024 };
 
 static const CfgSection section = {.path = "model", .rows = trees_rows, .when = "model.family = trees"};
 
@@ -83,6 +83,7 @@ static dp_status family_build(void **self, const Config *config, uint64_t seed, 
     *self = trees;
     trees->seed = seed;
     trees->device = device;
+    trees->learned.outputs = 1; /* until learning begins */
     dp_status st = config_bind(config, &section, &trees->options);
     if (st == DP_OK)
         st = trees_options_check(&trees->options);
@@ -98,10 +99,17 @@ static void family_limit(void *self, const ModelLimits *limits)
     ((Trees *)self)->limits = *limits;
 }
 
+/* Trees of a step. */
+static int outputs_of(const Data *data)
+{
+    return data_kind(data) == DATA_CLASS ? data_classes(data)->n : 1;
+}
+
 static int64_t family_need(const void *self, const Data *data, int ranks)
 {
     const Trees *trees = self;
-    TreesNeed need = trees_memory_need(data_rows_n(data), data_features_n(data), &trees->options, ranks);
+    TreesNeed need =
+        trees_memory_need(data_rows_n(data), data_features_n(data), outputs_of(data), &trees->options, ranks);
     return need.rows + need.levels;
 }
 
@@ -123,6 +131,7 @@ static dp_status fill_matrix(Trees *trees, Data *data, const Comm *comm)
     int features;
     size_t rows = (size_t)trees->rows;
     TreesLimits limits = limits_now(trees);
+    limits.outputs = outputs_of(data);
     DP_GO(data_plan(data, comm));
     dp_memory_settle();
     features = data_features_n(data);
@@ -202,6 +211,9 @@ static void family_go_on(void *self, const void *from)
     trees->options.trees += trees->from->n_trees / trees->from->outputs;
 }
 
+static const TreesLoss loss_of_kind[] = {
+    [DATA_FLAG] = TREES_LOGLOSS, [DATA_NUMBER] = TREES_SQUARED, [DATA_CLASS] = TREES_SOFTMAX};
+
 static dp_status family_begin(void *self, Data *data, const Comm *comm)
 {
     Trees *trees = self;
@@ -213,11 +225,13 @@ static dp_status family_begin(void *self, Data *data, const Comm *comm)
     TreesRows rows = {.n = trees->rows,
                       .label = data_label(data),
                       .target = data_target(data),
+                      .class_id = data_class_id(data),
+                      .classes = data_classes(data)->n,
                       .weight = data_weight(data),
                       .part = trees->part,
                       .group = data_group(data),
                       .row = data_row(data)};
-    trees->options.loss = trees->ranks ? TREES_RANKING : data_kind(data) == DATA_NUMBER ? TREES_SQUARED : TREES_LOGLOSS;
+    trees->options.loss = trees->ranks ? TREES_RANKING : loss_of_kind[data_kind(data)];
     if (comm_any(comm, !take_ready(trees))) {
         trees_matrix_free(&trees->matrix);
         DP_TRY(fill_matrix(trees, data, comm));
@@ -228,15 +242,6 @@ static dp_status family_begin(void *self, Data *data, const Comm *comm)
     return DP_OK;
 }
 
-static dp_status family_step(void *self, bool *more, const Comm *comm)
-{
-    Trees *trees = self;
-    bool grew = false;
-    DP_TRY(trees_training_step(trees->training, &grew, comm));
-    *more = grew && trees_training_model(trees->training)->n_trees < trees->options.trees;
-    return DP_OK;
-}
-
 static const TreesModel *current(const Trees *trees)
 {
     return trees->training ? trees_training_model(trees->training) : &trees->learned;
@@ -244,7 +249,21 @@ static const TreesModel *current(const Trees *trees)
 
 static int64_t family_steps(const void *self)
 {
-    return current(self)->n_trees;
+    return current(self)->n_trees / current(self)->outputs;
+}
+
+static int family_outputs(const void *self)
+{
+    return current(self)->outputs;
+}
+
+static dp_status family_step(void *self, bool *more, const Comm *comm)
+{
+    Trees *trees = self;
+    bool grew = false;
+    DP_TRY(trees_training_step(trees->training, &grew, comm));
+    *more = grew && family_steps(self) < trees->options.trees;
+    return DP_OK;
 }
 
 static int64_t family_steps_max(const void *self)
@@ -252,32 +271,33 @@ static int64_t family_steps_max(const void *self)
     return ((const Trees *)self)->options.trees;
 }
 
-static void scores_of(const TreesModel *m, const int64_t *margin, int64_t n, float *score)
+/* score [n][outputs] of rows whose margins of an output lie together, those of the next `pitch` further. */
+static void scores_of(const TreesModel *m, const int64_t *margin, int64_t pitch, int64_t n, float *score)
 {
+    int64_t own[TREES_MAX_OUTPUTS];
+    double value[TREES_MAX_OUTPUTS];
     if (m->loss == TREES_LOGLOSS) {
         trees_chances(margin, n, score);
         return;
     }
     for (int64_t i = 0; i < n; i++) {
-        double value;
-        trees_score(m, &margin[i], &value);
-        score[i] = (float)value;
+        for (int k = 0; k < m->outputs; k++)
+            own[k] = margin[k * pitch + i];
+        trees_score(m, own, value);
+        for (int k = 0; k < m->outputs; k++)
+            *score++ = (float)value[k];
     }
 }
 
-static void family_scores(const void *self, float *score)
+static void family_scores(const void *self, int64_t from, int64_t n, float *score)
 {
     const Trees *trees = self;
     const TreesModel *m = trees_training_model(trees->training);
-    const int64_t *margin = trees_training_margins(trees->training);
-    for (int64_t from = 0, n; from < trees->rows; from += n) {
-        n = trees->rows - from < DP_SHELF_ROWS ? trees->rows - from : DP_SHELF_ROWS;
-        trees_training_rest(trees->training);
-        scores_of(m, margin + from, n, score + from);
-        for (int64_t i = from; i < from + n; i++)
-            if (trees->part[i] > DATA_VALID)
-                score[i] = 0;
-    }
+    trees_training_rest(trees->training);
+    scores_of(m, trees_training_margins(trees->training) + from, trees->rows, n, score);
+    for (int64_t i = 0; i < n; i++)
+        if (trees->part[from + i] > DATA_VALID)
+            memset(score + i * m->outputs, 0, (size_t)m->outputs * sizeof *score);
 }
 
 static void family_cut(void *self, int64_t n)
@@ -302,17 +322,19 @@ static dp_status family_finish(void *self, const Comm *comm)
 
 /* Rows whose margins are asked for at a time: on the stack, or as many as a card wants. */
 typedef struct Batch {
-    int64_t rows, *margin, *large, small[BATCH];
+    int64_t rows, *margin, *large, small[MARGINS];
 } Batch;
 
 static void batch_take(Batch *batch, const Trees *trees, int64_t n)
 {
-    const int64_t wanted = trees->device ? device_rows_at_once(trees->device) : BATCH;
-    batch->rows = n < wanted ? n : wanted;
-    batch->large = batch->rows > BATCH ? malloc((size_t)batch->rows * sizeof *batch->large) : NULL;
+    const int64_t outputs = trees->learned.outputs, fit = outputs == 1 ? BATCH : MARGINS / outputs;
+    const int64_t wanted = trees->device ? device_rows_at_once(trees->device) : 1;
+    const int64_t most = wanted > BATCH ? wanted : fit;
+    batch->rows = n < most ? n : most;
+    batch->large = batch->rows > fit ? malloc((size_t)(batch->rows * outputs) * sizeof *batch->large) : NULL;
     batch->margin = batch->large ? batch->large : batch->small;
-    if (!batch->large && batch->rows > BATCH)
-        batch->rows = BATCH;
+    if (!batch->large && batch->rows > fit)
+        batch->rows = fit;
 }
 
 static void family_predict(const void *self, Tensor x, float *score)
@@ -325,7 +347,7 @@ static void family_predict(const void *self, Tensor x, float *score)
     for (int64_t i = 0; i < n; i += batch.rows) {
         int64_t rows = n - i < batch.rows ? n - i : batch.rows;
         trees_margins(trees->scorer, row + i * x.stride[0], rows, x.stride[0], batch.margin);
-        scores_of(&trees->learned, batch.margin, rows, score + i);
+        scores_of(&trees->learned, batch.margin, rows, rows, score + i * trees->learned.outputs);
     }
     free(batch.large);
 }
@@ -338,7 +360,7 @@ static void family_predict_columns(const void *self, const float *const *value, 
     for (int64_t i = 0; i < n; i += batch.rows) {
         int64_t rows = n - i < batch.rows ? n - i : batch.rows;
         trees_margins_columns(trees->scorer, value, first + i, rows, batch.margin);
-        scores_of(&trees->learned, batch.margin, rows, score + i);
+        scores_of(&trees->learned, batch.margin, rows, rows, score + i * trees->learned.outputs);
     }
     free(batch.large);
 }
@@ -368,7 +390,7 @@ static void family_predict_bins(const void *self, const uint8_t *const *bin, int
         for (int k = 0; k < features; k++)
             at[k] = bin[k] + i;
         trees_margins_bins(trees->scorer, at, rows, batch.margin);
-        scores_of(&trees->learned, batch.margin, rows, score + i);
+        scores_of(&trees->learned, batch.margin, rows, rows, score + i * trees->learned.outputs);
     }
     free(batch.large);
 }
@@ -376,6 +398,8 @@ static void family_predict_bins(const void *self, const uint8_t *const *bin, int
 static dp_status family_explain(const void *self, Tensor x, double *phi)
 {
     const Trees *trees = self;
+    if (trees->learned.outputs > 1)
+        return dp_fail(DP_ERR_USAGE, "model-09", "contributions are of one score, and the model has one a class");
     const double unit = ldexp(1, trees->learned.scale);
     const int64_t width = trees->learned.n_features + INT64_C(1);
     DP_TRY(trees_contributions(trees->scorer, x.data, x.shape[0], x.stride[0], phi));
@@ -392,7 +416,9 @@ static bool family_gains(const void *self, double *gain)
 static void family_shape(const void *self, char out[64])
 {
     const TreesModel *m = current(self);
-    snprintf(out, 64, "%d x depth %d", m->n_trees, m->depth);
+    int n = snprintf(out, 64, "%d x depth %d", m->n_trees / m->outputs, m->depth);
+    if (m->outputs > 1)
+        snprintf(out + n, 64 - (size_t)n, " x %d classes", m->outputs);
 }
 
 /* ---- arrays ---- */
@@ -405,7 +431,8 @@ static dp_status model_put(const TreesModel *m, ModelArrays *arrays)
     int64_t code = growth - growths;
     DP_TRY(model_arrays_put(arrays, "trees.bias", TENSOR_I64, m->bias, m->outputs));
     if (m->loss != TREES_LOGLOSS) { /* as in files that know nothing else */
-        DP_TRY(model_arrays_put(arrays, "trees.loss", TENSOR_U8, m->loss == TREES_RANKING ? "\3" : "\1", 1));
+        static const char *const codes[] = {[TREES_SQUARED] = "\1", [TREES_SOFTMAX] = "\2", [TREES_RANKING] = "\3"};
+        DP_TRY(model_arrays_put(arrays, "trees.loss", TENSOR_U8, codes[m->loss], 1));
         DP_TRY(model_arrays_put(arrays, "trees.scale", TENSOR_I32, &m->scale, 1));
     }
     DP_TRY(model_arrays_put(arrays, "trees.growth", TENSOR_U8, code == 0 ? "\0" : "\1", 1));
@@ -429,11 +456,16 @@ static dp_status model_take(TreesModel *m, ModelArrays *arrays, int64_t features
     uint8_t *growth = NULL, *loss = NULL;
     int32_t *scale = NULL;
     *m = (TreesModel){0};
-    DP_GO(model_arrays_take(arrays, "trees.bias", TENSOR_I64, &bias, 1, NULL));
+    DP_GO(model_arrays_take(arrays, "trees.bias", TENSOR_I64, &bias, -1, &n));
+    DP_GO(n < 1 || n > TREES_MAX_OUTPUTS ? dp_fail(DP_ERR_DATA, "model-05", "start values of %lld outputs: not 1 .. %d",
+                                                   (long long)n, (int)TREES_MAX_OUTPUTS)
+                                         : DP_OK);
+    m->outputs = (int32_t)n;
+    memcpy(m->bias, bias, (size_t)n * sizeof *bias);
     if (model_arrays_has(arrays, "trees.loss")) {
         DP_GO(model_arrays_take(arrays, "trees.loss", TENSOR_U8, &loss, 1, NULL));
         DP_GO(model_arrays_take(arrays, "trees.scale", TENSOR_I32, &scale, 1, NULL));
-        DP_GO(loss[0] != TREES_SQUARED && loss[0] != TREES_RANKING
+        DP_GO(loss[0] != TREES_SQUARED && loss[0] != TREES_SOFTMAX && loss[0] != TREES_RANKING
                   ? dp_fail(DP_ERR_DATA, "model-05", "trees of loss %d, unknown to this release", loss[0])
                   : DP_OK);
         m->loss = (TreesLoss)loss[0];
@@ -442,8 +474,6 @@ static dp_status model_take(TreesModel *m, ModelArrays *arrays, int64_t features
     DP_GO(model_arrays_take(arrays, "trees.growth", TENSOR_U8, &growth, 1, NULL));
     DP_GO(growth[0] > 1 ? dp_fail(DP_ERR_DATA, "model-05", "trees grow in way %d, unknown to this release", growth[0])
                         : DP_OK);
-    m->bias[0] = *bias;
-    m->outputs = 1;
     m->growth = growth[0] == 0 ? TREES_SYMMETRIC : TREES_DEPTHWISE;
     DP_GO(
         model_arrays_take(arrays, "trees.border_at", TENSOR_I32, &m->border_at, features < 0 ? -1 : features + 1, &n));
@@ -486,7 +516,7 @@ static dp_status family_load(void **self, ModelArrays *arrays, int inputs, Devic
     DP_TRY(dp_new(&trees, 1));
     trees->device = device;
     DP_GO(model_take(&trees->learned, arrays, inputs));
-    trees->options.trees = trees->learned.n_trees;
+    trees->options.trees = trees->learned.n_trees / trees->learned.outputs;
     DP_GO(trees_scorer_build(&trees->scorer, &trees->learned, device));
     *self = trees;
     return DP_OK;
@@ -545,6 +575,7 @@ const ModelFamily model_trees = {
     .step = family_step,
     .steps = family_steps,
     .steps_max = family_steps_max,
+    .outputs = family_outputs,
     .scores = family_scores,
     .cut = family_cut,
     .state_save = family_state_save,

@@ -100,12 +100,12 @@ static dp_status grid_of_numbers(Grid *grid, const RawRows *raw, int points)
     const Comm *comm = raw->comm;
     uint64_t *sorted = NULL, key = 0, found[SCORE_POINTS_MAX];
     int64_t rows = 0, wanted[SCORE_POINTS_MAX], upto[SCORE_POINTS_MAX + 1];
-    DP_TRY_ALL(comm, dp_new(&sorted, (size_t)raw->n + 1));
-    for (int64_t i = 0; i < raw->n; i++)
+    DP_TRY_ALL(comm, dp_new(&sorted, (size_t)raw->judge.n + 1));
+    for (int64_t i = 0; i < raw->judge.n; i++)
         if (!isnan(number[i]))
             sorted[rows++] = key_of(number[i]);
     qsort(sorted, (size_t)rows, sizeof *sorted, by_key);
-    int64_t all[2] = {rows, raw->n - rows};
+    int64_t all[2] = {rows, raw->judge.n - rows};
     comm_sum_i64(comm, all, 2);
     bool few = true;
     for (bool more = next_key(&key, true, sorted, rows, comm); more; more = next_key(&key, false, sorted, rows, comm)) {
@@ -143,7 +143,7 @@ static dp_status grid_of_codes(Grid *grid, const RawRows *raw, int points)
     const RawColumn *column = &raw->column[grid->column];
     int64_t *count = NULL;
     DP_TRY_ALL(raw->comm, dp_new(&count, column->dict.n));
-    for (int64_t i = 0; i < raw->n; i++)
+    for (int64_t i = 0; i < raw->judge.n; i++)
         count[column->code[i]]++;
     comm_sum_i64(raw->comm, count, column->dict.n);
     for (; grid->n < points; grid->n++) {
@@ -167,7 +167,7 @@ static void fill(RawColumn *instead, const RawRows *raw, const Grid *grid, int k
     const RawColumn *own = &raw->column[grid->column];
     instead->is_number = own->is_number;
     instead->dict = own->dict;
-    for (int64_t i = 0; i < raw->n; i++) {
+    for (int64_t i = 0; i < raw->judge.n; i++) {
         if (own->is_number)
             instead->number[i] = grid->number[k];
         else
@@ -203,17 +203,17 @@ typedef struct Curve {
     RawRows raw;
     Grid *grid; /* [2] */
     RawColumn instead[2];
-    float *score;
+    Said said;
     int64_t all; /* rows of the part over all ranks */
 } Curve;
 
 static dp_status take_room(Curve *c, ScoreDependence *out, int columns)
 {
     DP_TRY(dp_new(&c->grid, 2));
-    DP_TRY(dp_new(&c->score, (size_t)c->raw.n));
+    DP_TRY(said_room(&c->said, &c->raw.judge));
     for (int a = 0; a < columns; a++) {
-        DP_TRY(dp_new(&c->instead[a].number, (size_t)c->raw.n));
-        DP_TRY(dp_new(&c->instead[a].code, (size_t)c->raw.n));
+        DP_TRY(dp_new(&c->instead[a].number, (size_t)c->raw.judge.n));
+        DP_TRY(dp_new(&c->instead[a].code, (size_t)c->raw.judge.n));
     }
     return dp_new(&out->point, (size_t)(SCORE_POINTS_MAX + 1) * (columns > 1 ? SCORE_POINTS_MAX + 1 : 1));
 }
@@ -233,8 +233,8 @@ static dp_status add_points(ScoreDependence *out, Curve *c, int columns)
             print_point(point->value[0], sizeof point->value[0], &c->raw, &c->grid[0], i);
             point->rows[0] = c->grid[0].rows[i];
             point->rows[1] = columns > 1 ? c->grid[1].rows[k] : 0;
-            DP_TRY_ALL(comm, raw_score(&c->raw, at, c->instead, columns, c->score));
-            point->mean = mean_score(c->score, c->raw.n, c->all, comm);
+            DP_TRY_ALL(comm, raw_score(&c->raw, at, c->instead, columns, &c->said));
+            point->mean = mean_score(c->said.score, c->raw.judge.n, c->all, comm);
         }
     }
     return DP_OK;
@@ -249,6 +249,8 @@ dp_status score_dependence(ScoreDependence *out, const Model *model, Data *data,
     if (n_columns < 1 || n_columns > 2 || points < 2 || points > SCORE_POINTS_MAX)
         DP_GO(dp_fail(DP_ERR_USAGE, "score-32", "dependence is of one or two columns, at 2 to %d points each",
                       SCORE_POINTS_MAX));
+    if (model_kind(model) == DATA_CLASS)
+        DP_GO(dp_fail(DP_ERR_USAGE, "score-32", "dependence is of one score, and the model has one a class"));
     DP_GO(raw_open(&c.raw, model, data, part, comm));
     DP_GO_ALL(comm, take_room(&c, out, n_columns));
     for (int a = 0; a < n_columns; a++) {
@@ -269,7 +271,7 @@ done:
         dp_free(&c.instead[a].code);
     }
     dp_free(&c.grid);
-    dp_free(&c.score);
+    said_free(&c.said);
     raw_close(&c.raw);
     return st;
 }

@@ -59,7 +59,7 @@ typedef struct Permuting {
     size_t *fill;
     Moved *send;
     int32_t *rank; /* [n] where a row's value goes */
-    float *score;
+    Said said;
     RawColumn mixed;
 } Permuting;
 
@@ -72,21 +72,21 @@ static void permuting_free(Permuting *p)
     dp_free(&p->fill);
     dp_free(&p->send);
     dp_free(&p->rank);
-    dp_free(&p->score);
+    said_free(&p->said);
     dp_free(&p->mixed.number);
     dp_free(&p->mixed.code);
 }
 
 static dp_status take_room(Permuting *p)
 {
-    size_t n = (size_t)p->raw.n, ranks = (size_t)comm_size(p->raw.comm);
+    size_t n = (size_t)p->raw.judge.n, ranks = (size_t)comm_size(p->raw.comm);
     DP_TRY(dp_new(&p->start, ranks + 1));
     DP_TRY(dp_new(&p->bytes, ranks));
     DP_TRY(dp_new(&p->got_bytes, ranks));
     DP_TRY(dp_new(&p->fill, ranks));
     DP_TRY(dp_new(&p->send, n));
     DP_TRY(dp_new(&p->rank, n));
-    DP_TRY(dp_new(&p->score, n));
+    DP_TRY(said_room(&p->said, &p->raw.judge));
     DP_TRY(dp_new(&p->mixed.number, n));
     return dp_new(&p->mixed.code, n);
 }
@@ -110,14 +110,14 @@ static void pack(Permuting *p, const RawColumn *column, const Shuffle *shuffle)
     int ranks = comm_size(p->raw.comm);
     int64_t first = p->start[comm_rank(p->raw.comm)];
     memset(p->bytes, 0, (size_t)ranks * sizeof *p->bytes);
-    for (int64_t i = 0; i < p->raw.n; i++) {
+    for (int64_t i = 0; i < p->raw.judge.n; i++) {
         p->rank[i] = owner(p->start, ranks, (int64_t)place_of(shuffle, (uint64_t)(first + i)));
         p->bytes[p->rank[i]] += sizeof *p->send;
     }
     size_t at = 0;
     for (int r = 0; r < ranks; at += p->bytes[r] / sizeof *p->send, r++)
         p->fill[r] = at;
-    for (int64_t i = 0; i < p->raw.n; i++) {
+    for (int64_t i = 0; i < p->raw.judge.n; i++) {
         Moved *moved = &p->send[p->fill[p->rank[i]]++];
         *moved = (Moved){.to = place_of(shuffle, (uint64_t)(first + i))};
         if (column->is_number)
@@ -137,7 +137,7 @@ static dp_status mix(Permuting *p, const RawColumn *column, const Shuffle *shuff
     DP_TRY(comm_exchange(comm, p->send, p->bytes, &got, p->got_bytes));
     p->mixed.is_number = column->is_number;
     p->mixed.dict = column->dict;
-    for (int64_t i = 0; i < p->raw.n; i++) {
+    for (int64_t i = 0; i < p->raw.judge.n; i++) {
         const Moved *moved = (const Moved *)(const void *)got + i;
         int64_t to = (int64_t)moved->to - first;
         if (column->is_number)
@@ -152,9 +152,8 @@ static dp_status mix(Permuting *p, const RawColumn *column, const Shuffle *shuff
 /* Collective. */
 static dp_status judge(double *value, Permuting *p, const int *column)
 {
-    MetricRows rows = {
-        .score = p->score, .label = p->raw.label, .target = p->raw.target, .row = p->raw.row, .n = p->raw.n};
-    DP_TRY_ALL(p->raw.comm, raw_score(&p->raw, column, &p->mixed, column ? 1 : 0, p->score));
+    DP_TRY_ALL(p->raw.comm, raw_score(&p->raw, column, &p->mixed, column ? 1 : 0, &p->said));
+    MetricRows rows = judge_rows(&p->raw.judge, &p->said, 0, p->raw.judge.n);
     return metric_value(value, p->metric, &rows, p->raw.comm);
 }
 
@@ -191,7 +190,7 @@ dp_status score_importance(ScoreImportances *out, const Model *model, Data *data
     DP_GO(raw_open(&p.raw, model, data, part, comm));
     DP_GO_ALL(comm, take_room(&p));
     DP_GO_ALL(comm, dp_new(&out->column, (size_t)p.raw.columns));
-    comm_collect(comm, &p.raw.n, sizeof p.raw.n, p.start + 1);
+    comm_collect(comm, &p.raw.judge.n, sizeof p.raw.judge.n, p.start + 1);
     for (int r = 0; r < comm_size(comm); r++)
         p.start[r + 1] += p.start[r];
     DP_GO(judge(&out->base, &p, NULL));

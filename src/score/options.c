@@ -11,7 +11,8 @@ const CfgRow evaluate_rows[] = {
     {"metrics", CFG_LIST, CFG_AT(EvaluateOptions, metrics), .min = 1, .max = 32,
      .def = "[auc, average_precision, precision@5%, logloss, calibration]",
      .help = "auc, average_precision, precision@5%, recall@5%, revenue@5%, logloss, brier, calibration; of numbers "
-             "rmse, mae (their default); within data.group ndcg@10"},
+             "rmse, mae (their default), of "
+             "classes logloss, accuracy, macro_f1 (their default); within data.group ndcg@10"},
     {"slices", CFG_LIST, CFG_AT(EvaluateOptions, slices), .min = 0, .max = 32, .def = "[]",
      .help = "columns by whose values the figures are repeated"},
     {"revenue", CFG_NAME, CFG_AT(EvaluateOptions, revenue), .def = "",

@@ -20,9 +20,8 @@ void raw_close(RawRows *raw)
         column_free(&raw->column[c]);
     data_encoder_free(&raw->encoder);
     dp_free(&raw->column);
-    dp_free(&raw->label);
-    dp_free(&raw->target);
-    dp_free(&raw->row);
+    judge_free(&raw->judge);
+    dp_free(&raw->score);
     dp_free(&raw->x);
     dp_free(&raw->values);
 }
@@ -68,19 +67,19 @@ static dp_status read_column(RawColumn *column, RawRows *raw, const DataInput *i
     if (column->is_number) {
         DP_GO_ALL(comm, dp_shelf_new(shelf, &number, (size_t)data_rows_n(raw->data)));
         DP_GO(data_number(raw->data, input->name, number, comm));
-        DP_GO_ALL(comm, dp_new(&column->number, (size_t)raw->n));
-        for (int64_t i = 0; i < raw->n; i++) {
+        DP_GO_ALL(comm, dp_new(&column->number, (size_t)raw->judge.n));
+        for (int64_t i = 0; i < raw->judge.n; i++) {
             dp_shelf_step(shelf, i);
             column->number[i] = number[at[i]];
         }
     } else {
         DP_GO(data_slice(raw->data, input->name, &code, &column->names, &n, comm));
-        DP_GO_ALL(comm, dp_new(&column->code, (size_t)raw->n));
-        for (int64_t i = 0; i < raw->n; i++) {
+        DP_GO_ALL(comm, dp_new(&column->code, (size_t)raw->judge.n));
+        for (int64_t i = 0; i < raw->judge.n; i++) {
             dp_shelf_step(shelf, i);
             column->code[i] = code[at[i]];
         }
-        DP_GO_ALL(comm, build_dict(column, n, raw->n, serial));
+        DP_GO_ALL(comm, build_dict(column, n, raw->judge.n, serial));
     }
 done:
     dp_shelf_free(shelf, &number);
@@ -88,45 +87,26 @@ done:
     return st;
 }
 
-static dp_status build(RawRows *raw, DataPart part, int64_t **at)
+static dp_status take_room(RawRows *raw)
 {
-    const uint8_t *parts = data_part(raw->data);
-    int64_t n = data_rows_n(raw->data), k = 0;
-    for (int64_t i = 0; i < n; i++)
-        raw->n += parts[i] == part;
-    DP_TRY(dp_new(at, (size_t)raw->n));
-    DP_TRY(dp_new(&raw->label, (size_t)raw->n));
-    if (data_target(raw->data))
-        DP_TRY(dp_new(&raw->target, (size_t)raw->n + 1)); /* not NULL without rows */
-    DP_TRY(dp_new(&raw->row, (size_t)raw->n));
     DP_TRY(dp_new(&raw->column, (size_t)raw->columns));
     DP_TRY(dp_new(&raw->values, (size_t)raw->columns));
-    DP_TRY(dp_new(&raw->x, (size_t)RAW_BLOCK * (size_t)model_inputs(raw->model)->n));
-    for (int64_t i = 0; i < n; i++)
-        if (parts[i] == part) {
-            (*at)[k] = i;
-            raw->label[k] = data_label(raw->data)[i];
-            if (raw->target)
-                raw->target[k] = data_target(raw->data)[i];
-            raw->row[k++] = data_row(raw->data)[i];
-        }
-    return DP_OK;
+    DP_TRY(dp_new(&raw->score, (size_t)RAW_BLOCK * (size_t)model_outputs(raw->model)));
+    return dp_new(&raw->x, (size_t)RAW_BLOCK * (size_t)model_inputs(raw->model)->n);
 }
 
 dp_status raw_open(RawRows *raw, const Model *model, Data *data, DataPart part, const Comm *comm)
 {
     const DataInputs *inputs = model_inputs(model);
     const int *columns;
-    int64_t *at = NULL;
     dp_status st = DP_OK;
     *raw = (RawRows){.model = model, .data = data, .comm = comm, .columns = inputs->columns};
-    DP_GO(score_must_fit(model, data));
+    DP_GO(judge_build(&raw->judge, model, data, part, comm));
     DP_GO_ALL(comm, data_encoder_build(&raw->encoder, inputs, data_schema(data), &columns));
-    DP_GO_ALL(comm, build(raw, part, &at));
+    DP_GO_ALL(comm, take_room(raw));
     for (int c = 0; c < raw->columns; c++)
-        DP_GO(read_column(&raw->column[c], raw, &inputs->input[c], at, c));
+        DP_GO(read_column(&raw->column[c], raw, &inputs->input[c], raw->judge.at, c));
 done:
-    dp_free(&at);
     return st;
 }
 
@@ -158,18 +138,20 @@ static LakeValues values_of(const RawColumn *column, int64_t first)
     return (LakeValues){.type = LAKE_CATEGORY, .code = column->code + first, .dict = &column->dict};
 }
 
-dp_status raw_score(RawRows *raw, const int *at, const RawColumn *instead, int n_instead, float *score)
+dp_status raw_score(RawRows *raw, const int *at, const RawColumn *instead, int n_instead, Said *said)
 {
     int64_t inputs = model_inputs(raw->model)->n;
-    for (int64_t i = 0; i < raw->n; i += RAW_BLOCK) {
-        int32_t rows = raw->n - i < RAW_BLOCK ? (int32_t)(raw->n - i) : RAW_BLOCK;
+    for (int64_t i = 0; i < raw->judge.n; i += RAW_BLOCK) {
+        int32_t rows = raw->judge.n - i < RAW_BLOCK ? (int32_t)(raw->judge.n - i) : RAW_BLOCK;
         for (int c = 0; c < raw->columns; c++)
             raw->values[c] = values_of(&raw->column[c], i);
         for (int k = 0; k < n_instead; k++)
             raw->values[at[k]] = values_of(&instead[k], i);
         Tensor x = tensor_matrix(TENSOR_F32, raw->x, rows, inputs);
         DP_TRY(data_encode(raw->encoder, raw->values, x));
-        model_predict(raw->model, x, score + i);
+        model_predict(raw->model, x, raw->score);
+        model_judge(raw->model, raw->score, raw->judge.class_id ? raw->judge.class_id + i : NULL, rows, said->score + i,
+                    said->guess ? said->guess + i : NULL);
     }
     return DP_OK;
 }

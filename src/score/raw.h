@@ -3,7 +3,7 @@
 #ifndef DIPPER_SCORE_RAW_H
 #define DIPPER_SCORE_RAW_H
 
-#include "score/score.h"
+#include "score/score_priv.h"
 
 /* One input column: numbers, or codes of one dictionary that is the same on every rank. */
 typedef struct RawColumn {
@@ -19,14 +19,11 @@ typedef struct RawRows {
     const Model *model;
     Data *data;
     const Comm *comm;
-    int64_t n; /* rows of the part on this rank */
-    int8_t *label;
-    double *target; /* NULL: labels are 1 and 0 */
-    uint64_t *row;
+    Judge judge;       /* rows of the part on this rank */
     RawColumn *column; /* [columns] as the model's inputs */
     int columns;
     DataEncoder *encoder;
-    float *x; /* [RAW_BLOCK][features] */
+    float *x, *score; /* [RAW_BLOCK][features], [outputs] */
     LakeValues *values;
 } RawRows;
 enum { RAW_BLOCK = 4096 };
@@ -36,7 +33,8 @@ dp_status raw_open(RawRows *raw, const Model *model, Data *data, DataPart part, 
 void raw_close(RawRows *raw);
 /* Local. Number of the column that is called so; fails CONFIG with the nearest. */
 dp_status raw_find(int *column, const RawRows *raw, const char *name);
-/* Local. Scores of all rows with some columns in place of the rows' own: instead[k] stands for column at[k]. */
-dp_status raw_score(RawRows *raw, const int *at, const RawColumn *instead, int n_instead, float *score);
+/* Local. What the model says of all rows with some columns in place of the rows' own: instead[k] stands for column
+ * at[k]. */
+dp_status raw_score(RawRows *raw, const int *at, const RawColumn *instead, int n_instead, Said *said);
 
 #endif

@@ -32,8 +32,8 @@ dp_status score_evaluate_fits(const EvaluateOptions *options, const Data *data);
 typedef struct ScoreFigure {
     Metric metric;
     MetricValue value;
-    char slice[96]; /* "office=41"; "" = all rows */
-    int64_t rows, positives;
+    char slice[96];          /* "office=41"; "" = all rows */
+    int64_t rows, positives; /* positives: -1 of classes */
 } ScoreFigure;
 /* A slice is judged where it has this many rows of each class; on fewer a figure says nothing. */
 enum { SCORE_SLICE_MIN = 20, SCORE_SLICES_MAX = 1000 };
@@ -134,7 +134,7 @@ dp_status score_settle(Config *config, const BatchOptions *options, const ScoreW
                        int n);
 
 typedef struct ScoreTop {
-    char row[80];
+    char row[80], class_name[65]; /* class_name: "" where there are none */
     float score;
     struct {
         char column[65], value[65];

@@ -6,6 +6,7 @@
  *     bins.c       stored bins of a table for one model
  *     sheet.c      the scores table: columns, dictionaries, the name of a delivery
  *     top.c        the riskiest rows, reasons, values for people
+ *     judge.c      the rows that a model is judged on
  *     evaluate.c   figures of a model
  */
 #ifndef DIPPER_SCORE_SCORE_PRIV_H
@@ -18,10 +19,37 @@
 /* SCORE_BINS_MAX: features of a model that is scored from bins. */
 enum { SCORE_TOP_REASONS = 5, SCORE_BINS_MAX = 1024 };
 
-/* ---- evaluate.c ---- */
+/* ---- judge.c ---- */
 
-/* Local. Does the model say what the data's label is? Fails CONFIG, the same on every rank. */
-dp_status score_must_fit(const Model *model, const Data *data);
+/* The rows of a part on this rank that a model is judged on. */
+typedef struct Judge {
+    int64_t n;
+    int64_t *at; /* where they stand among the data's rows */
+    int8_t *label;
+    double *target;    /* NULL: labels are no numbers */
+    uint8_t *class_id; /* as the model numbers them; NULL: labels are no classes */
+    int classes;
+    uint64_t *row, *group; /* group NULL: there are none */
+    double *revenue;       /* NULL without a column */
+    const dp_shelf *shelf; /* of the data's rows */
+} Judge;
+/* What a model says of them: metric.h. */
+typedef struct Said {
+    float *score;
+    uint8_t *guess;
+} Said;
+/* Collective. Fails CONFIG where the model does not say what the data's label is. */
+dp_status judge_build(Judge *judge, const Model *model, const Data *data, DataPart part, const Comm *comm);
+void judge_free(Judge *judge);
+/* Collective. What an inspection recovered, 0 where nothing is written. */
+dp_status judge_read_revenue(Judge *judge, const char *column, Data *data, const Comm *comm);
+/* Local. Room for what a model will say. */
+dp_status said_room(Said *said, const Judge *judge);
+void said_free(Said *said);
+/* Local. Rows first .. first + n - 1 for the metrics. */
+MetricRows judge_rows(const Judge *judge, const Said *said, int64_t first, int64_t n);
+/* Local. Copies in another order (without at): row i becomes order[i]. */
+dp_status judge_reorder(Judge *out, Said *said_out, const Judge *judge, const Said *said, const int64_t *order);
 
 /* ---- top.c ---- */
 
@@ -63,13 +91,20 @@ void value_print(char *out, size_t room, const LakeValues *values, int32_t row);
 
 /* ---- sheet.c ---- */
 
+/* Words of a model as a dictionary: code 0 is missing. */
+typedef struct SheetWords {
+    LakeDict dict;
+    dp_buf bytes;
+    uint32_t *at;
+} SheetWords;
+
 /* The columns of the scores table, and one model's words in it. */
 typedef struct Sheet {
-    LakeSchema schema; /* row, score, reason_1, amount_1, ..., model, as_of */
+    LakeSchema schema; /* row, score, class (of several), reason_1, amount_1, ..., model, as_of */
     int reasons;
-    LakeDict input_names, model_name; /* code 0 is missing, input j is j + 1, the model is 1 */
-    dp_buf name_bytes;
-    uint32_t *name_at, model_at[3];
+    SheetWords inputs, classes; /* input or class j is j + 1 */
+    LakeDict model_name;        /* the model is 1 */
+    uint32_t model_at[3];
 } Sheet;
 /* Local. The address is borrowed. row: what rows are known by, LAKE_TEXT or LAKE_NUMBER. */
 dp_status sheet_build(Sheet *sheet, const ScoreModel *use, int reasons, LakeType row);
@@ -109,6 +144,9 @@ typedef struct Scorer {
     float *score, *amount;     /* [room], [reasons][room] */
     Tensor rows;               /* of the block, as floats: [rows][inputs] of x */
     uint32_t *reason, *model;  /* [reasons][room], [room] */
+    float *chance;             /* of several classes: [room][classes]; NULL: there are none */
+    uint8_t *guess;            /* [room] */
+    uint32_t *class_code;      /* [room] */
     LakeValues *input, *value; /* [inputs] of a block, [schema.n] to write */
     double *phi;               /* [inputs + 1] */
 } Scorer;

@@ -14,6 +14,9 @@ static void free_room(Scorer *s)
     dp_free(&s->amount);
     dp_free(&s->reason);
     dp_free(&s->model);
+    dp_free(&s->chance);
+    dp_free(&s->guess);
+    dp_free(&s->class_code);
 }
 
 dp_status scorer_build(Scorer *s, const ScoreJob *job, const ScoreModel *use, LakeType row)
@@ -55,6 +58,11 @@ static dp_status make_room(Scorer *s, int32_t rows)
     DP_TRY(dp_new(&s->amount, n * k));
     DP_TRY(dp_new(&s->reason, n * k));
     DP_TRY(dp_new(&s->model, n));
+    if (model_kind(s->use.model) == DATA_CLASS) {
+        DP_TRY(dp_new(&s->chance, n * (size_t)model_outputs(s->use.model)));
+        DP_TRY(dp_new(&s->guess, n));
+        DP_TRY(dp_new(&s->class_code, n));
+    }
     for (size_t i = 0; i < n; i++)
         s->model[i] = 1;
     s->room = rows;
@@ -76,12 +84,12 @@ static dp_status make_rows(Scorer *s, int32_t rows)
 
 /* ---- scores ---- */
 
-static void predict_bins(Scorer *s, const uint8_t *const *bin, int64_t first, int64_t n)
+static void predict_bins(const Scorer *s, const uint8_t *const *bin, int64_t first, int64_t n, float *score)
 {
     const uint8_t *at[SCORE_BINS_MAX];
     for (int k = 0; k < s->bins.n; k++)
         at[k] = bin[k] + first;
-    model_predict_bins(s->use.model, at, n, s->score + first);
+    model_predict_bins(s->use.model, at, n, score);
 }
 
 /* Are the columns of the block the features, float for float? Then they need not be made into rows, unless these are to
@@ -97,6 +105,15 @@ static bool take_columns(Scorer *s)
     return true;
 }
 
+/* The likeliest class of rows first .. first + n - 1, and its chance. */
+static void choose(Scorer *s, int64_t first, int64_t n)
+{
+    model_judge(s->use.model, s->chance + first * model_outputs(s->use.model), NULL, n, s->score + first,
+                s->guess + first);
+    for (int64_t i = first; i < first + n; i++)
+        s->class_code[i] = s->guess[i] + 1u;
+}
+
 /* Local. Threads share the rows in chunks. */
 static void predict(Scorer *s, const LakeBlock *block, bool columns)
 {
@@ -105,12 +122,15 @@ static void predict(Scorer *s, const LakeBlock *block, bool columns)
 #pragma omp parallel for num_threads(s->job->threads) schedule(dynamic)
     for (int64_t first = 0; first < rows; first += chunk) {
         int64_t n = rows - first < chunk ? rows - first : chunk;
+        float *score = s->chance ? s->chance + first * model_outputs(s->use.model) : s->score + first;
         if (block->bin)
-            predict_bins(s, block->bin, first, n);
+            predict_bins(s, block->bin, first, n, score);
         else if (columns)
-            model_predict_columns(s->use.model, s->column, first, n, s->score + first);
+            model_predict_columns(s->use.model, s->column, first, n, score);
         else
-            model_predict(s->use.model, tensor_rows(s->rows, first, n), s->score + first);
+            model_predict(s->use.model, tensor_rows(s->rows, first, n), score);
+        if (s->chance)
+            choose(s, first, n);
     }
 }
 
@@ -165,9 +185,11 @@ static dp_status write_rows(Scorer *s, const Rows *rows)
     LakeValues *value = s->value;
     value[at++] = rows->id;
     value[at++] = (LakeValues){.type = LAKE_NUMBER32, .number32 = s->score};
+    if (s->chance)
+        value[at++] = (LakeValues){.type = LAKE_CATEGORY, .code = s->class_code, .dict = &s->sheet.classes.dict};
     for (int k = 0; k < s->sheet.reasons; k++) {
         value[at++] =
-            (LakeValues){.type = LAKE_CATEGORY, .code = s->reason + k * s->room, .dict = &s->sheet.input_names};
+            (LakeValues){.type = LAKE_CATEGORY, .code = s->reason + k * s->room, .dict = &s->sheet.inputs.dict};
         value[at++] = (LakeValues){.type = LAKE_NUMBER32, .number32 = s->amount + k * s->room};
     }
     value[at++] = (LakeValues){.type = LAKE_CATEGORY, .code = s->model, .dict = &s->sheet.model_name};
@@ -202,6 +224,8 @@ static dp_status describe(Scorer *s, ScoreTop *shown, const Rows *rows, int32_t 
     else
         snprintf(shown->row, sizeof shown->row, "%.*s", (int)(id->text_at[i + 1] - id->text_at[i]),
                  id->text + id->text_at[i]);
+    if (s->chance)
+        snprintf(shown->class_name, sizeof shown->class_name, "%s", model_classes(s->use.model)->name[s->guess[i]]);
     if (s->sheet.reasons == 0)
         return DP_OK;
     DP_TRY(model_explain(s->use.model, tensor_rows(s->rows, i, 1), s->phi));

@@ -16,34 +16,57 @@ static dp_status add_column(LakeSchema *schema, const char *name, LakeType type,
 
 static dp_status add_columns(LakeSchema *schema, int reasons, LakeType row, const Model *model)
 {
-    bool number = model_kind(model) == DATA_NUMBER;
+    bool number = model_kind(model) == DATA_NUMBER, classes = model_kind(model) == DATA_CLASS;
     char name[32];
-    DP_TRY(dp_new(&schema->columns, 4 + 2 * (size_t)reasons));
+    DP_TRY(dp_new(&schema->columns, 5 + 2 * (size_t)reasons));
     DP_TRY(add_column(schema, "row", row, NULL,
                       row == LAKE_TEXT ? "id of the row that was scored" : "number of the row that was scored"));
     DP_TRY(add_column(schema, "score", LAKE_NUMBER32, number ? model_unit(model) : NULL,
-                      number ? "what the label is expected to be" : "chance, 0 to 1"));
+                      number    ? "what the label is expected to be"
+                      : classes ? "chance of the class, 0 to 1"
+                                : "chance, 0 to 1"));
+    if (classes)
+        DP_TRY(add_column(schema, "class", LAKE_CATEGORY, NULL, "the likeliest class"));
     for (int k = 1; k <= reasons; k++) {
         snprintf(name, sizeof name, "reason_%d", k);
         DP_TRY(add_column(schema, name, LAKE_CATEGORY, NULL, "input with the largest contribution but those before"));
         snprintf(name, sizeof name, "amount_%d", k);
         DP_TRY(add_column(schema, name, LAKE_NUMBER32, number ? model_unit(model) : "logit",
-                          number ? "what that input adds to the score" : "what that input adds to the margin"));
+                          number ? "what that input adds to the score"
+                                 : "what that input adds to the margin, of the class"));
     }
     DP_TRY(add_column(schema, "model", LAKE_CATEGORY, NULL, "address of the model"));
     DP_TRY(add_column(schema, "as_of", LAKE_TIME, NULL, "the moment the scores are for"));
     return dp_copy_text(&schema->time, "as_of");
 }
 
+/* A dictionary of n texts, as codes 1 .. n. */
+static dp_status build_words(SheetWords *words, const char *(*text)(const Model *, int), const Model *model, int n,
+                             int64_t serial)
+{
+    DP_TRY(dp_new(&words->at, (size_t)n + 2));
+    for (int j = 0; j < n; j++) {
+        DP_TRY(dp_buf_text(&words->bytes, text(model, j)));
+        words->at[j + 2] = (uint32_t)words->bytes.size;
+    }
+    words->dict = (LakeDict){(uint32_t)n + 1, words->at, words->bytes.data, serial};
+    return DP_OK;
+}
+
+static const char *input_name(const Model *model, int j)
+{
+    return model_inputs(model)->input[j].name;
+}
+
+static const char *class_name(const Model *model, int k)
+{
+    return model_classes(model)->name[k];
+}
+
 static dp_status add_dictionaries(Sheet *sheet, const ScoreModel *use)
 {
-    const DataInputs *inputs = model_inputs(use->model);
-    DP_TRY(dp_new(&sheet->name_at, (size_t)inputs->n + 2));
-    for (int j = 0; j < inputs->n; j++) {
-        DP_TRY(dp_buf_text(&sheet->name_bytes, inputs->input[j].name));
-        sheet->name_at[j + 2] = (uint32_t)sheet->name_bytes.size;
-    }
-    sheet->input_names = (LakeDict){(uint32_t)inputs->n + 1, sheet->name_at, sheet->name_bytes.data, 1};
+    DP_TRY(build_words(&sheet->inputs, input_name, use->model, model_inputs(use->model)->n, 1));
+    DP_TRY(build_words(&sheet->classes, class_name, use->model, model_classes(use->model)->n, 3));
     sheet->model_at[2] = (uint32_t)strlen(use->address);
     sheet->model_name = (LakeDict){2, sheet->model_at, use->address, 2};
     return DP_OK;
@@ -56,11 +79,17 @@ dp_status sheet_build(Sheet *sheet, const ScoreModel *use, int reasons, LakeType
     return add_dictionaries(sheet, use);
 }
 
+static void words_free(SheetWords *words)
+{
+    dp_buf_free(&words->bytes);
+    dp_free(&words->at);
+}
+
 void sheet_free(Sheet *sheet)
 {
     lake_schema_free(&sheet->schema);
-    dp_buf_free(&sheet->name_bytes);
-    dp_free(&sheet->name_at);
+    words_free(&sheet->inputs);
+    words_free(&sheet->classes);
 }
 
 dp_status sheet_source(dp_digest *source, const Sheet *sheet, const ScoreModel *use, const ScoreJob *job)

@@ -2,16 +2,17 @@
 
 #include "metric/metric.h"
 
-const char *const train_loss_names[] = {"logloss", "squared", "ranking"};
+const char *const train_loss_names[] = {"logloss", "squared", "softmax", "ranking"};
 
 const CfgRow train_rows[] = {
-    {"loss", CFG_CHOICE, CFG_AT(TrainOptions, loss), .choices = "logloss | squared | ranking", .def = "logloss",
-     .help = "what learning lowers: logloss of labels 1 and 0; squared, the squared error of numbers; ranking, what is "
-             "lost where the larger numbers of a data.group do not come first"},
+    {"loss", CFG_CHOICE, CFG_AT(TrainOptions, loss), .choices = "logloss | squared | softmax | ranking",
+     .def = "logloss",
+     .help = "what learning lowers: logloss of labels 1 and 0; squared, the squared error of numbers; softmax, the "
+             "logloss of several classes (a category or code); ranking, what is lost where the larger numbers of a "
+             "data.group do not come first"},
     {"stop.metric", CFG_TEXT, CFG_AT(TrainOptions, stop_metric), .def = "average_precision",
-     .help =
-         "any metric of evaluate, judged on the valid rows; of numbers rmse (their default), mae or revenue@5%, of a "
-         "ranking ndcg@10 (its default)"},
+     .help = "any metric of evaluate, judged on the valid rows; of numbers rmse (their default), mae or revenue@5%, of "
+             "classes logloss (their default), accuracy or macro_f1, of a ranking ndcg@10 (its default)"},
     {"stop.patience", CFG_INT, CFG_AT(TrainOptions, patience), .min = 0, .max = 1e9, .def = "50", .unit = "steps",
      .help = "without a better one, then the best is kept; 0: all steps"},
     {"from", CFG_TEXT, CFG_AT(TrainOptions, from), .def = "",
@@ -25,13 +26,19 @@ const CfgRow train_rows[] = {
      .help = "of every random number"},
     {.key = NULL}};
 
-static const char *const stops[] = {"average_precision, auc or logloss", "rmse or mae", "ndcg@10 or revenue@5%"};
+/* Labels of each loss, and the measures that learning may stop by. */
+static const struct {
+    MetricLabels labels;
+    const char *stops;
+} of_loss[] = {[TRAIN_LOGLOSS] = {METRIC_FLAGS, "average_precision, auc or logloss"},
+               [TRAIN_SQUARED] = {METRIC_NUMBERS, "rmse or mae"},
+               [TRAIN_SOFTMAX] = {METRIC_CLASSES, "logloss, accuracy or macro_f1"},
+               [TRAIN_RANKING] = {METRIC_NUMBERS, "ndcg@10 or revenue@5%"}};
 
 static bool goes_with(const Metric *metric, TrainLoss loss)
 {
-    if (metric->kind == METRIC_REVENUE_AT || metric->kind == METRIC_NDCG)
-        return true;
-    return loss != TRAIN_RANKING && metric_wants_numbers(metric) == (loss == TRAIN_SQUARED);
+    bool order = metric->kind == METRIC_REVENUE_AT || metric->kind == METRIC_NDCG;
+    return metric_measures(metric, of_loss[loss].labels) && (loss != TRAIN_RANKING || order);
 }
 
 dp_status train_options_check(const TrainOptions *options)
@@ -51,6 +58,6 @@ dp_status train_options_check(const TrainOptions *options)
             options->loss == TRAIN_RANKING ? "train.loss: ranking" : options->stop_metric);
     if (!goes_with(&metric, (TrainLoss)options->loss))
         return dp_fail(DP_ERR_CONFIG, "train-04", "train.stop.metric: %s does not go with train.loss: %s; %s does",
-                       options->stop_metric, train_loss_names[options->loss], stops[options->loss]);
+                       options->stop_metric, train_loss_names[options->loss], of_loss[options->loss].stops);
     return DP_OK;
 }

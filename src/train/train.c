@@ -30,12 +30,15 @@ typedef struct Part {
     int64_t n, n_all; /* here; over all ranks */
     int64_t *at;
     int8_t *label;
-    double *target;        /* NULL: labels are 1 and 0 */
-    uint64_t *row, *group; /* group NULL: there are none */
-    double *revenue;       /* NULL: no metric asks for it */
+    double *target;            /* NULL: labels are no numbers */
+    uint8_t *class_id, *guess; /* NULL: labels are no classes */
+    uint64_t *row, *group;     /* group NULL: there are none */
+    double *revenue;           /* NULL: no metric asks for it */
     float *score;
     dp_shelf *shelf; /* of these arrays: the data's */
 } Part;
+/* Rows scored at a time. */
+enum { BLOCK = 1 << 14 };
 
 typedef struct Loop {
     Model *model;
@@ -45,7 +48,7 @@ typedef struct Loop {
     const Comm *comm;
     Metric loss, stop;
     Part train, valid;
-    float *score; /* [data_rows_n] */
+    float *score; /* [BLOCK][outputs] */
     Judged judged;
     dp_buf state;
     double began, saved; /* clock: first step here; last checkpoint */
@@ -59,6 +62,8 @@ static void part_free(Part *part)
     dp_shelf_free(part->shelf, &part->at);
     dp_shelf_free(part->shelf, &part->label);
     dp_shelf_free(part->shelf, &part->target);
+    dp_shelf_free(part->shelf, &part->class_id);
+    dp_shelf_free(part->shelf, &part->guess);
     dp_shelf_free(part->shelf, &part->row);
     dp_shelf_free(part->shelf, &part->group);
     dp_shelf_free(part->shelf, &part->revenue);
@@ -78,6 +83,10 @@ static dp_status part_build(Part *part, const Data *data, DataPart which)
     DP_TRY(dp_shelf_new(part->shelf, &part->label, (size_t)part->n));
     if (data_target(data))
         DP_TRY(dp_shelf_new(part->shelf, &part->target, (size_t)part->n + 1)); /* not NULL without rows */
+    if (data_class_id(data)) {
+        DP_TRY(dp_shelf_new(part->shelf, &part->class_id, (size_t)part->n + 1));
+        DP_TRY(dp_shelf_new(part->shelf, &part->guess, (size_t)part->n + 1));
+    }
     DP_TRY(dp_shelf_new(part->shelf, &part->row, (size_t)part->n));
     if (data_group(data))
         DP_TRY(dp_shelf_new(part->shelf, &part->group, (size_t)part->n + 1));
@@ -91,6 +100,8 @@ static dp_status part_build(Part *part, const Data *data, DataPart which)
                 part->target[k] = data_target(data)[i];
             if (part->group)
                 part->group[k] = data_group(data)[i];
+            if (part->class_id)
+                part->class_id[k] = data_class_id(data)[i];
             part->row[k++] = data_row(data)[i];
         }
     }
@@ -99,16 +110,22 @@ static dp_status part_build(Part *part, const Data *data, DataPart which)
 
 static dp_status loop_build(Loop *loop)
 {
-    static const char *const shown[] = {"logloss", "rmse", "ndcg@10"};
+    static const struct {
+        const char *shown;
+        DataKind learns;
+    } of_loss[] = {[TRAIN_LOGLOSS] = {"logloss", DATA_FLAG},
+                   [TRAIN_SQUARED] = {"rmse", DATA_NUMBER},
+                   [TRAIN_SOFTMAX] = {"logloss", DATA_CLASS},
+                   [TRAIN_RANKING] = {"ndcg@10", DATA_NUMBER}};
+    const DataKind kind = data_kind(loop->data), learns = of_loss[loop->options->loss].learns;
     DP_TRY(train_options_check(loop->options));
-    if ((loop->options->loss != TRAIN_LOGLOSS) != (data_kind(loop->data) == DATA_NUMBER))
+    if (learns != kind)
         return dp_fail(DP_ERR_CONFIG, "train-03", "train.loss: %s learns %s, and data.label is %s",
-                       train_loss_names[loop->options->loss],
-                       loop->options->loss != TRAIN_LOGLOSS ? "numbers" : "labels of 1 and 0",
-                       data_kind(loop->data) == DATA_NUMBER ? "a number" : "of type label");
-    DP_TRY(metric_parse(&loop->loss, shown[loop->options->loss]));
+                       train_loss_names[loop->options->loss], data_kind_name(learns), data_kind_name(kind));
+    DP_TRY(metric_parse(&loop->loss, of_loss[loop->options->loss].shown));
     DP_TRY(metric_parse(&loop->stop, loop->options->stop_metric));
-    DP_TRY(dp_shelf_new(data_shelf(loop->data), &loop->score, (size_t)data_rows_n(loop->data)));
+    size_t outputs = kind == DATA_CLASS ? (size_t)data_classes(loop->data)->n : 1;
+    DP_TRY(dp_new(&loop->score, BLOCK * outputs));
     DP_TRY(part_build(&loop->train, loop->data, DATA_TRAIN));
     DP_TRY(part_build(&loop->valid, loop->data, DATA_VALID));
     DataFacts facts = data_facts(loop->data);
@@ -145,7 +162,7 @@ static void loop_free(Loop *loop)
 {
     part_free(&loop->train);
     part_free(&loop->valid);
-    dp_shelf_free(data_shelf(loop->data), &loop->score);
+    dp_free(&loop->score);
     dp_buf_free(&loop->state);
 }
 
@@ -251,26 +268,51 @@ static void say_row(Loop *loop, int64_t step, const Judged *at, double value, co
     dp_say(log, DP_INFO, label, "%8.4f%8.4f%20.3f%9s    %s", at->train, at->valid, value, rate, last);
 }
 
-static void gather(const float *score, Part *part, bool *finite)
+/* The part's rows among from .. from + n - 1 of the data, whose scores lie in loop->score; *next walks through them. */
+static void gather(const Loop *loop, Part *part, int64_t from, int64_t n, int64_t *next)
 {
-    for (int64_t i = 0; i < part->n; i++) {
-        dp_shelf_step(part->shelf, i);
-        part->score[i] = score[part->at[i]];
-        *finite = *finite && isfinite(part->score[i]);
-    }
+    const int outputs = model_outputs(loop->model);
+    for (; *next < part->n && part->at[*next] < from + n; ++*next)
+        model_judge(loop->model, loop->score + (part->at[*next] - from) * outputs,
+                    part->class_id ? part->class_id + *next : NULL, 1, part->score + *next,
+                    part->guess ? part->guess + *next : NULL);
 }
 
-static dp_status value_of(double *value, const Metric *metric, const Part *part, const Comm *comm)
+/* Scores of both parts; are they all finite? */
+static bool score_parts(Loop *loop)
+{
+    Part *const parts[] = {&loop->train, &loop->valid};
+    int64_t next[2] = {0, 0}, rows = data_rows_n(loop->data);
+    bool finite = true;
+    for (int64_t from = 0; from < rows; from += BLOCK) {
+        int64_t n = rows - from < BLOCK ? rows - from : BLOCK;
+        dp_shelf_rest(data_shelf(loop->data));
+        model_scores(loop->model, from, n, loop->score);
+        for (int p = 0; p < 2; p++)
+            gather(loop, parts[p], from, n, &next[p]);
+    }
+    for (int p = 0; p < 2; p++)
+        for (int64_t i = 0; i < parts[p]->n; i++) {
+            dp_shelf_step(parts[p]->shelf, i);
+            finite = finite && isfinite(parts[p]->score[i]);
+        }
+    return finite;
+}
+
+static dp_status value_of(double *value, const Metric *metric, const Part *part, const Loop *loop)
 {
     MetricRows rows = {.score = part->score,
                        .label = part->label,
                        .target = part->target,
+                       .class_id = part->class_id,
+                       .guess = part->guess,
+                       .classes = data_classes(loop->data)->n,
                        .row = part->row,
                        .group = part->group,
                        .revenue = part->revenue,
                        .n = part->n,
                        .shelf = part->shelf};
-    return metric_value(value, metric, &rows, comm);
+    return metric_value(value, metric, &rows, loop->comm);
 }
 
 static dp_status validate(Loop *loop)
@@ -279,18 +321,14 @@ static dp_status validate(Loop *loop)
     int64_t table_every = (max / TABLE_ROWS + loop->options->every - 1) / loop->options->every * loop->options->every;
     Judged now = {.step = step, .valid = NAN};
     double value = NAN;
-    bool finite = true;
-    model_scores(loop->model, loop->score);
-    gather(loop->score, &loop->train, &finite);
-    gather(loop->score, &loop->valid, &finite);
     loop->judged.step = step;
-    loop->diverged = comm_any(loop->comm, !finite);
+    loop->diverged = comm_any(loop->comm, !score_parts(loop));
     if (loop->diverged)
         return DP_OK;
-    DP_TRY(value_of(&now.train, &loop->loss, &loop->train, loop->comm));
+    DP_TRY(value_of(&now.train, &loop->loss, &loop->train, loop));
     if (loop->valid.n_all > 0) {
-        DP_TRY(value_of(&now.valid, &loop->loss, &loop->valid, loop->comm));
-        DP_TRY(value_of(&value, &loop->stop, &loop->valid, loop->comm));
+        DP_TRY(value_of(&now.valid, &loop->loss, &loop->valid, loop));
+        DP_TRY(value_of(&value, &loop->stop, &loop->valid, loop));
     }
     DP_TRY_ALL(loop->comm, note_metrics(loop, now.train, now.valid, value));
     bool first = isnan(loop->judged.best);
@@ -393,8 +431,8 @@ static dp_status finish(Loop *loop, TrainEnd *end)
 
 int64_t train_memory_need(const Model *model, const Data *data, int ranks)
 {
-    /* Of each row the loop keeps score and place, label, identity and score among its part. */
-    int64_t row = sizeof(float) + sizeof(int64_t) + sizeof(int8_t) + sizeof(uint64_t) + sizeof(float);
+    /* Of each row the loop keeps place, label, class and guess, identity and score among its part. */
+    int64_t row = sizeof(int64_t) + sizeof(int8_t) + 2 * sizeof(uint8_t) + sizeof(uint64_t) + sizeof(float);
     return model_memory_need(model, data, ranks) + data_rows_n(data) * row;
 }
 

@@ -9,7 +9,7 @@
 #include "model/model.h"
 #include "run/run.h"
 
-typedef enum TrainLoss { TRAIN_LOGLOSS, TRAIN_SQUARED, TRAIN_RANKING } TrainLoss;
+typedef enum TrainLoss { TRAIN_LOGLOSS, TRAIN_SQUARED, TRAIN_SOFTMAX, TRAIN_RANKING } TrainLoss;
 extern const char *const train_loss_names[];
 
 /* Section "train". */

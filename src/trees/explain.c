@@ -220,7 +220,7 @@ static void unit_gives(const Tree *tree, const Unit *unit, uint32_t turns, doubl
 static void ask(Unit *unit, int k, const TreesScorer *scorer, int64_t node)
 {
     const TreesModel *m = &scorer->model;
-    const TreePlan *plan = &scorer->plan;
+    const TreePlan *plan = scorer->plans.plan;
     int32_t feature = m->node_feature[node], border = m->node_border[node];
     int low = 0, high = plan->features - 1, below = 0;
     while (low < high) { /* its column: those of the plan ascend */
@@ -412,9 +412,9 @@ typedef struct Rows {
 static void find_places(Rows *rows, const TreesScorer *scorer, const float *x, int64_t n, int64_t stride)
 {
     rows->n = n;
-    for (int k = 0; k < scorer->plan.features; k++) {
+    for (int k = 0; k < scorer->plans.plan->features; k++) {
         for (int64_t i = 0; i < n; i++)
-            rows->value[i] = x[i * stride + scorer->plan.column[k]];
+            rows->value[i] = x[i * stride + scorer->plans.plan->column[k]];
         trees_scorer_bin(scorer, k, rows->value, n, rows->place + k * rows->pitch);
     }
 }
@@ -536,7 +536,7 @@ dp_status trees_contributions(const TreesScorer *scorer, const float *x, int64_t
     Rows rows = {.pitch = n < ROWS ? n : ROWS};
     DP_GO(tree_room(&tree, &scorer->model));
     DP_GO(dp_new(&rows.value, (size_t)rows.pitch));
-    DP_GO(dp_new(&rows.place, (size_t)rows.pitch * (size_t)(scorer->plan.features + 1)));
+    DP_GO(dp_new(&rows.place, (size_t)rows.pitch * (size_t)(scorer->plans.plan->features + 1)));
     DP_GO(explained_of(&explained, &tree, scorer, n));
     for (int64_t i = 0; i < n; i += ROWS) {
         find_places(&rows, scorer, x + i * stride, n - i < ROWS ? n - i : ROWS, stride);

@@ -5,7 +5,7 @@ const dp_help_row trees_help[] = {
      "Use more ranks (job.ranks), so that each holds fewer rows, or fewer columns."},
     {"trees-02",
      "A row to learn from has a label that its loss cannot learn: the log-loss wants 0 and 1, numbers must be "
-     "finite.",
+     "finite, classes one of those of train.",
      "Look at the label column of the table and at train.loss; a missing label leaves its row out of training."},
     {"trees-03",
      "The histograms of a single node would not fit in half of the job's memory: a few of bins of all features x 16 "
@@ -15,7 +15,9 @@ const dp_help_row trees_help[] = {
      "Training was begun before every feature of the matrix was set, or with other rows. This is a fault of "
      "the program.",
      "Please report it with the log of the run."},
-    {"trees-05", "Every row to learn from has the same label, so there is nothing to tell apart.",
+    {"trees-05",
+     "Every row to learn from has the same label, so there is nothing to tell apart; or one of several classes has no "
+     "row, or only rows of no weight.",
      "Look at the label column and at the dates of the split: `dipper lake show` counts the labels."},
     {"trees-06",
      "A checkpoint was found whose trees do not fit the data or the options of this run: bin borders, start value or "
@@ -39,6 +41,10 @@ const dp_help_row trees_help[] = {
      "Give train.loss that of the model, or train without train.from."},
     {"trees-13", "Rows were to be ranked without a group or a gain. This is a fault of the program.",
      "Please report it with the log of the run."},
+    {"trees-14",
+     "Several classes (train.loss: softmax) are learned with a tree a class and step. There may be 2 to 256 of them; "
+     "model.monotone and model.positive_weight speak of one score, so they do not go with them.",
+     "Take model.monotone and model.positive_weight out of the config; weigh rows with data.weight."},
     {"trees-60",
      "The sizes in a model of trees do not fit together, or are absurd: it comes from a broken or foreign file.",
      "Take another copy of the model file, or train again."},

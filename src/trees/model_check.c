@@ -87,7 +87,7 @@ static dp_status check_sizes(const TreesModel *m)
     if (m->growth != TREES_SYMMETRIC && m->growth != TREES_DEPTHWISE)
         return dp_fail(DP_ERR_DATA, "trees-60", "growth %d is neither symmetric nor depth-wise", (int)m->growth);
     if (m->outputs < 1 || m->outputs > TREES_MAX_OUTPUTS || m->n_trees % m->outputs != 0 || !trees_objective(m->loss) ||
-        m->scale > TREES_MAX_SCALE || m->scale < -TREES_MAX_SCALE)
+        (m->outputs > 1) != (m->loss == TREES_SOFTMAX) || m->scale > TREES_MAX_SCALE || m->scale < -TREES_MAX_SCALE)
         return dp_fail(DP_ERR_DATA, "trees-60", "%d trees for %d outputs, loss %d, scale %d do not fit together",
                        m->n_trees, m->outputs, (int)m->loss, m->scale);
     for (int k = 0; k < m->outputs; k++)

@@ -9,7 +9,7 @@
 enum { PIECE = 1 << 14 };
 
 static const TreesObjective *const objectives[] = {&trees_objective_logloss, &trees_objective_squared,
-                                                   &trees_objective_ranking};
+                                                   &trees_objective_softmax, &trees_objective_ranking};
 
 const TreesObjective *trees_objective(TreesLoss loss)
 {

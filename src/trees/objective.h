@@ -29,7 +29,8 @@ typedef struct TreesObjective {
 
 /* Local. NULL: no such objective. */
 const TreesObjective *trees_objective(TreesLoss loss);
-extern const TreesObjective trees_objective_logloss, trees_objective_squared, trees_objective_ranking;
+extern const TreesObjective trees_objective_logloss, trees_objective_squared, trees_objective_softmax,
+    trees_objective_ranking;
 
 /* Local. Is row i in train? */
 static inline bool trees_in_train(const TreesTraining *t, int64_t i)

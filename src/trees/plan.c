@@ -10,31 +10,36 @@
 
 enum { PLANE_WIDTH = 64, NOT_USED = -1 };
 
-void trees_plan_free(PlanArrays *arrays)
+void trees_plans_free(TreesPlans *plans)
 {
-    dp_free(&arrays->column);
-    dp_free(&arrays->border_at);
-    dp_free(&arrays->condition_at);
-    dp_free(&arrays->condition_of);
-    dp_free(&arrays->node);
-    dp_free(&arrays->leaf);
-    dp_free(&arrays->border);
-    dp_free(&arrays->search);
-    dp_free(&arrays->levels);
-    dp_free(&arrays->least);
-    dp_free(&arrays->plane);
-    dp_free(&arrays->tree);
-    dp_free(&arrays->walk);
+    for (int k = 0; plans->arrays && k < plans->n; k++) {
+        PlanArrays *arrays = &plans->arrays[k];
+        dp_free(&arrays->condition_at);
+        dp_free(&arrays->condition_of);
+        dp_free(&arrays->node);
+        dp_free(&arrays->leaf);
+        dp_free(&arrays->least);
+        dp_free(&arrays->plane);
+        dp_free(&arrays->tree);
+        dp_free(&arrays->walk);
+    }
+    dp_free(&plans->arrays);
+    dp_free(&plans->plan);
+    dp_free(&plans->places.column);
+    dp_free(&plans->places.border_at);
+    dp_free(&plans->places.border);
+    dp_free(&plans->places.search);
+    dp_free(&plans->places.levels);
 }
 
-/* Work space: where each border and condition of the model goes. */
+/* Work space: where each border of the model goes, and each condition of an output's trees. */
 typedef struct Maps {
-    int64_t nodes;
+    int output;
     int32_t *feature;   /* [F] its number in the plan, NOT_USED */
     int32_t *border;    /* [borders] its number among the kept ones of its feature, from 0; NOT_USED */
     int32_t flip;       /* borders + F */
     int32_t *condition; /* [2][flip] of border_at[f] + f + kept (0: missing alone), NOT_USED; one more asks nothing */
-    int32_t *question;  /* [nodes] where in condition a node's stands */
+    int32_t *question;  /* [nodes of the model] where in condition a node's stands */
     uint32_t *walk;     /* [conditions + 1] as TreePlan.walk; the last asks nothing */
 } Maps;
 
@@ -50,22 +55,21 @@ static void maps_free(Maps *maps)
 static dp_status maps_build(Maps *maps, const TreesModel *m)
 {
     size_t borders = (size_t)m->border_at[m->n_features], features = (size_t)m->n_features;
-    maps->nodes = m->n_trees > 0 ? m->node_at[m->n_trees] : 0;
     DP_TRY(dp_new(&maps->feature, features));
     DP_TRY(dp_new(&maps->border, borders));
     maps->flip = (int32_t)(borders + features);
     DP_TRY(dp_new(&maps->condition, 2 * (borders + features) + 1));
-    DP_TRY(dp_new(&maps->question, (size_t)maps->nodes));
+    DP_TRY(dp_new(&maps->walk, 2 * (borders + features) + 1));
+    DP_TRY(dp_new(&maps->question, (size_t)(m->n_trees > 0 ? m->node_at[m->n_trees] : 0)));
     memset(maps->feature, 0xff, features * sizeof *maps->feature); /* NOT_USED */
     if (borders > 0)
         memset(maps->border, 0xff, borders * sizeof *maps->border);
-    memset(maps->condition, 0xff, 2 * (borders + features) * sizeof *maps->condition);
     return DP_OK;
 }
 
 static void mark_used(Maps *maps, const TreesModel *m)
 {
-    for (int64_t i = 0; i < maps->nodes; i++) {
+    for (int64_t i = 0; m->n_trees > 0 && i < m->node_at[m->n_trees]; i++) {
         int32_t f = m->node_feature[i], border = m->node_border[i];
         if (f < 0)
             continue;
@@ -76,7 +80,7 @@ static void mark_used(Maps *maps, const TreesModel *m)
 }
 
 /* Features and borders in use, numbered in order. */
-static dp_status keep_borders(Maps *maps, PlanArrays *a, TreePlan *plan, const TreesModel *m)
+static dp_status keep_borders(Maps *maps, PlanPlaces *a, TreePlan *plan, const TreesModel *m)
 {
     int32_t at = 0;
     DP_TRY(dp_new(&a->column, (size_t)m->n_features + 1));
@@ -109,16 +113,18 @@ static int32_t question_of(const Maps *maps, const TreesModel *m, int64_t node)
 
 static dp_status number_conditions(Maps *maps, PlanArrays *a, TreePlan *plan, const TreesModel *m)
 {
-    size_t most = 2 * ((size_t)m->border_at[m->n_features] + (size_t)m->n_features);
+    size_t most = 2 * (size_t)maps->flip;
+    memset(maps->condition, 0xff, most * sizeof *maps->condition); /* NOT_USED */
     DP_TRY(dp_new(&a->condition_at, 2 * (size_t)plan->features + 1));
     DP_TRY(dp_new(&a->condition_of, most + 1));
     DP_TRY(dp_new(&a->least, most + 1));
-    for (int64_t i = 0; i < maps->nodes; i++) {
-        maps->question[i] = m->node_feature[i] < 0 ? 2 * maps->flip : question_of(maps, m, i);
-        maps->condition[maps->question[i]] = 0;
-    }
+    for (int32_t t = maps->output; t < m->n_trees; t += m->outputs)
+        for (int64_t i = m->node_at[t]; i < m->node_at[t + 1]; i++) {
+            maps->question[i] = m->node_feature[i] < 0 ? 2 * maps->flip : question_of(maps, m, i);
+            maps->condition[maps->question[i]] = 0;
+        }
     for (int32_t f = 0; f < plan->features; f++) {
-        int32_t column = a->column[f], kept = a->border_at[f + 1] - a->border_at[f];
+        int32_t column = plan->column[f], kept = plan->border_at[f + 1] - plan->border_at[f];
         for (int flip = 0; flip < 2; flip++) {
             int32_t *condition = maps->condition + flip * maps->flip + m->border_at[column] + column;
             for (int32_t k = 0; k <= kept; k++)
@@ -132,7 +138,6 @@ static dp_status number_conditions(Maps *maps, PlanArrays *a, TreePlan *plan, co
         }
     }
     maps->condition[2 * maps->flip] = plan->conditions;
-    DP_TRY(dp_new(&maps->walk, (size_t)plan->conditions + 1));
     for (int32_t c = 0; c < plan->conditions; c++) {
         int32_t f = a->condition_of[c];
         maps->walk[c] = (uint32_t)(2 * f + (c >= a->condition_at[2 * f + 1])) << 8 | a->least[c];
@@ -159,7 +164,7 @@ static void fill_search(float *search, const float *border, int n, int levels)
     }
 }
 
-static dp_status build_searches(PlanArrays *a, const TreePlan *plan)
+static dp_status build_searches(PlanPlaces *a, const TreePlan *plan)
 {
     DP_TRY(dp_new(&a->search, (size_t)plan->features * PLAN_SEARCH));
     DP_TRY(dp_new(&a->levels, (size_t)plan->features));
@@ -231,26 +236,28 @@ static dp_status lay_trees(PlanArrays *a, TreePlan *plan, const Maps *maps, cons
 {
     dp_status st = DP_OK;
     Order *order = NULL;
-    size_t bytes = 0;
-    int64_t leaves = m->n_trees > 0 ? m->leaf_at[m->n_trees] : 0;
+    size_t bytes = 0, nodes = 0, leaves = 0;
+    const int32_t trees = plan->trees;
     TreePlanTree at = {0};
-    DP_GO(dp_new(&order, (size_t)m->n_trees));
-    for (int32_t t = 0; t < m->n_trees; t++) {
-        order[t] = (Order){.tree = t, .depth = m->tree_depth[t]};
-        size_t width = (size_t)1 << (order[t].depth > 6 ? order[t].depth : 6);
-        if (order[t].depth <= PLAN_PLANES_DEPTH)
-            order[t].planes = planes_of(m, t, &order[t].least);
-        bytes += (size_t)order[t].planes * width;
+    DP_GO(dp_new(&order, (size_t)trees));
+    for (int32_t i = 0, t = maps->output; i < trees; i++, t += m->outputs) {
+        order[i] = (Order){.tree = t, .depth = m->tree_depth[t]};
+        size_t width = (size_t)1 << (order[i].depth > 6 ? order[i].depth : 6);
+        if (order[i].depth <= PLAN_PLANES_DEPTH)
+            order[i].planes = planes_of(m, t, &order[i].least);
+        bytes += (size_t)order[i].planes * width;
+        nodes += (size_t)(m->node_at[t + 1] - m->node_at[t]);
+        leaves += (size_t)(m->leaf_at[t + 1] - m->leaf_at[t]);
     }
-    if (m->n_trees > 0)
-        qsort(order, (size_t)m->n_trees, sizeof *order, by_shape);
-    DP_GO(dp_new(&a->tree, (size_t)m->n_trees));
+    if (trees > 0)
+        qsort(order, (size_t)trees, sizeof *order, by_shape);
+    DP_GO(dp_new(&a->tree, (size_t)trees));
     /* One more: arrays, not NULL, also where no tree splits. */
-    DP_GO(dp_new(&a->node, (size_t)maps->nodes + 1));
-    DP_GO(dp_new(&a->walk, (size_t)maps->nodes + 1));
-    DP_GO(dp_new(&a->leaf, (size_t)leaves));
+    DP_GO(dp_new(&a->node, nodes + 1));
+    DP_GO(dp_new(&a->walk, nodes + 1));
+    DP_GO(dp_new(&a->leaf, leaves));
     DP_GO(dp_new(&a->plane, bytes));
-    for (int32_t t = 0; t < m->n_trees; t++) {
+    for (int32_t t = 0; t < trees; t++) {
         at.depth = (int16_t)order[t].depth;
         at.planes = (int16_t)order[t].planes;
         a->tree[t] = at;
@@ -259,9 +266,9 @@ static dp_status lay_trees(PlanArrays *a, TreePlan *plan, const Maps *maps, cons
         at.leaf += INT64_C(1) << at.depth;
         at.plane += (int64_t)at.planes << (at.depth > 6 ? at.depth : 6);
     }
-    for (int32_t t = m->n_trees - 1; t >= 0; t--)
+    for (int32_t t = trees - 1; t >= 0; t--)
         a->tree[t].run_end =
-            t + 1 < m->n_trees && a->tree[t + 1].depth == a->tree[t].depth && a->tree[t + 1].planes == a->tree[t].planes
+            t + 1 < trees && a->tree[t + 1].depth == a->tree[t].depth && a->tree[t + 1].planes == a->tree[t].planes
                 ? a->tree[t + 1].run_end
                 : t + 1;
 done:
@@ -269,23 +276,13 @@ done:
     return st;
 }
 
-dp_status trees_plan_build(PlanArrays *a, TreePlan *plan, const TreesModel *m)
+/* What an output's trees ask, of the places that all outputs share. */
+static dp_status build_output(Maps *maps, PlanArrays *a, TreePlan *plan, const TreesModel *m)
 {
-    dp_status st = DP_OK;
-    Maps maps = {0};
-    *plan = (TreePlan){
-        .symmetric = m->growth == TREES_SYMMETRIC, .trees = m->n_trees, .bias = m->bias[0], .plane_bias = m->bias[0]};
-    DP_GO(maps_build(&maps, m));
-    mark_used(&maps, m);
-    DP_GO(keep_borders(&maps, a, plan, m));
-    DP_GO(number_conditions(&maps, a, plan, m));
-    DP_GO(build_searches(a, plan));
-    DP_GO(lay_trees(a, plan, &maps, m));
-    plan->column = a->column;
-    plan->border_at = a->border_at;
-    plan->border = a->border;
-    plan->search = a->search;
-    plan->levels = a->levels;
+    plan->trees = m->n_trees / m->outputs;
+    plan->bias = plan->plane_bias = m->bias[maps->output];
+    DP_TRY(number_conditions(maps, a, plan, m));
+    DP_TRY(lay_trees(a, plan, maps, m));
     plan->condition_at = a->condition_at;
     plan->condition_of = a->condition_of;
     plan->least = a->least;
@@ -298,6 +295,31 @@ dp_status trees_plan_build(PlanArrays *a, TreePlan *plan, const TreesModel *m)
     size_t mask = (size_t)plan->conditions + 1, rows = plan->symmetric ? 64 : PLAN_TILE;
     plan->scratch = (size_t)plan->features * PLAN_TILE + 16 * PLAN_TILE * sizeof(float) + mask * (rows / 8) + 64;
     plan->scratch_few = 2 * (size_t)plan->features + 1;
+    return DP_OK;
+}
+
+dp_status trees_plans_build(TreesPlans *plans, const TreesModel *m)
+{
+    dp_status st = DP_OK;
+    Maps maps = {0};
+    PlanPlaces *places = &plans->places;
+    TreePlan shared = {.symmetric = m->growth == TREES_SYMMETRIC};
+    plans->n = m->outputs;
+    DP_GO(dp_new(&plans->arrays, (size_t)plans->n));
+    DP_GO(dp_new(&plans->plan, (size_t)plans->n));
+    DP_GO(maps_build(&maps, m));
+    mark_used(&maps, m);
+    DP_GO(keep_borders(&maps, places, &shared, m));
+    DP_GO(build_searches(places, &shared));
+    shared.column = places->column;
+    shared.border_at = places->border_at;
+    shared.border = places->border;
+    shared.search = places->search;
+    shared.levels = places->levels;
+    for (maps.output = 0; maps.output < plans->n; maps.output++) {
+        plans->plan[maps.output] = shared;
+        DP_GO(build_output(&maps, &plans->arrays[maps.output], &plans->plan[maps.output], m));
+    }
 done:
     maps_free(&maps);
     return st;

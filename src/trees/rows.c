@@ -34,17 +34,25 @@ int64_t trees_levels_most(const TreesLimits *limits)
     return limits->memory > 0 ? limits->memory / LIMIT_PARTS : LEVELS_MOST;
 }
 
-TreesNeed trees_memory_need(int64_t rows, int features, const TreesOptions *options, int ranks)
+/* Bytes more of a row that has several margins: these, and log_sum. */
+static int64_t more_outputs(int outputs)
+{
+    return outputs > 1 ? 8 * (int64_t)outputs : 0;
+}
+
+TreesNeed trees_memory_need(int64_t rows, int features, int outputs, const TreesOptions *options, int ranks)
 {
     double cells = level_cells(features, options, ranks) * sizeof(int64_t);
-    return (TreesNeed){.rows = rows * (trees_row_bytes(features) + (options->min_rows > 1 ? PAIR_BYTES : 0)),
-                       .levels = cells < (double)LEVELS_MOST ? (int64_t)cells : LEVELS_MOST};
+    return (TreesNeed){
+        .rows = rows * (trees_row_bytes(features) + more_outputs(outputs) + (options->min_rows > 1 ? PAIR_BYTES : 0)),
+        .levels = cells < (double)LEVELS_MOST ? (int64_t)cells : LEVELS_MOST};
 }
 
 bool trees_matrix_in_files(const TreesMatrix *m)
 {
     return m->limits.scratch && m->limits.memory > 0 &&
-           m->n * trees_row_bytes(m->features) > m->limits.memory - m->limits.memory / LIMIT_PARTS;
+           m->n * (trees_row_bytes(m->features) + more_outputs(m->limits.outputs)) >
+               m->limits.memory - m->limits.memory / LIMIT_PARTS;
 }
 
 int64_t trees_rows_at_once(const TreesMatrix *m, int64_t bytes)
@@ -68,7 +76,7 @@ static void *cut_off(TreesTraining *t, size_t *at, size_t bytes)
 int64_t trees_training_row_bytes(const TreesTraining *t)
 {
     int64_t given = t->objective->gradients ? (int64_t)(2 * sizeof *t->g - sizeof *t->chance) : 0;
-    return trees_row_bytes(t->matrix->features) + (t->model.outputs - 1) * (int64_t)sizeof *t->margin + given +
+    return trees_row_bytes(t->matrix->features) + more_outputs(t->model.outputs) + given +
            (t->rows_least > 0 ? PAIR_BYTES : 0);
 }
 
@@ -79,7 +87,7 @@ dp_status trees_rows_take(TreesTraining *t)
     size_t bytes, at = 0;
     /* the matrix has one of the two copies of bins */
     DP_TRY(dp_bytes_of(&bytes, padded, (size_t)(trees_training_row_bytes(t) - m->features)));
-    DP_TRY(dp_spill_open(&t->memory, bytes + 10 * 64, trees_matrix_in_files(m) ? m->limits.scratch : NULL));
+    DP_TRY(dp_spill_open(&t->memory, bytes + 11 * 64, trees_matrix_in_files(m) ? m->limits.scratch : NULL));
     t->block = cut_off(t, &at, n * (size_t)m->features + TREE_PAD);
     t->margin = t->margins = cut_off(t, &at, n * outputs * sizeof *t->margins);
     if (t->objective->gradients) {
@@ -88,6 +96,8 @@ dp_status trees_rows_take(TreesTraining *t)
     } else {
         t->chance = cut_off(t, &at, n * sizeof *t->chance);
     }
+    if (outputs > 1)
+        t->log_sum = cut_off(t, &at, n * sizeof *t->log_sum);
     t->pair = cut_off(t, &at, n * sizeof *t->pair);
     if (t->rows_least > 0)
         t->one = cut_off(t, &at, n * sizeof *t->one);
@@ -116,6 +126,8 @@ void trees_rows_rest(const TreesTraining *t, int64_t from, int64_t to)
         rest_array(t, tree_block(&t->bins, b), (size_t)tree_block_width(&t->bins, b), from, to);
     for (int k = 0; k < t->model.outputs; k++)
         rest_array(t, t->margins + k * t->rows.n, sizeof *t->margins, from, to);
+    if (t->log_sum)
+        rest_array(t, t->log_sum, sizeof *t->log_sum, from, to);
     if (t->g) {
         rest_array(t, t->g, sizeof *t->g, from, to);
         rest_array(t, t->h, sizeof *t->h, from, to);

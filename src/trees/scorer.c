@@ -3,8 +3,9 @@
 
 #include <stdlib.h>
 
-/* A scratch of up to SMALL bytes lies on the stack: that of a few rows always does, or they are walked. */
-enum { SMALL = 1 << 16 };
+/* A scratch of up to SMALL bytes lies on the stack: that of a few rows always does, or they are walked. Rows whose
+ * places are found for several outputs at a time. */
+enum { SMALL = 1 << 16, TILE = 4096 };
 
 dp_status trees_scorer_build(TreesScorer **scorer, const TreesModel *model, Device *device)
 {
@@ -15,9 +16,9 @@ dp_status trees_scorer_build(TreesScorer **scorer, const TreesModel *model, Devi
     s->device = device;
     DP_GO(dp_new(&s->shared, 1));
     s->model = *model;
-    DP_GO(trees_plan_build(&s->arrays, &s->plan, &s->model));
-    if (device)
-        s->plan.kept = device_tree_ops(device)->keep_plan(device_context(device), &s->plan);
+    DP_GO(trees_plans_build(&s->plans, &s->model));
+    for (int k = 0; device && k < s->plans.n; k++)
+        s->plans.plan[k].kept = device_tree_ops(device)->keep_plan(device_context(device), &s->plans.plan[k]);
     *scorer = s;
     s = NULL;
 done:
@@ -32,9 +33,11 @@ void trees_scorer_free(TreesScorer **scorer)
     if ((*scorer)->shared)
         trees_explained_free(&(*scorer)->shared->explained);
     dp_free(&(*scorer)->shared);
-    if ((*scorer)->plan.kept)
-        device_tree_ops((*scorer)->device)->drop_plan(device_context((*scorer)->device), (*scorer)->plan.kept);
-    trees_plan_free(&(*scorer)->arrays);
+    for (int k = 0; (*scorer)->plans.plan && k < (*scorer)->plans.n; k++)
+        if ((*scorer)->plans.plan[k].kept)
+            device_tree_ops((*scorer)->device)
+                ->drop_plan(device_context((*scorer)->device), (*scorer)->plans.plan[k].kept);
+    trees_plans_free(&(*scorer)->plans);
     dp_free(scorer);
 }
 
@@ -51,11 +54,11 @@ int64_t trees_leaf_of(const TreesModel *m, int32_t t, const float *row)
     return leaf;
 }
 
-/* The margin of row i of columns of floats. */
-static int64_t walk_columns(const TreesModel *m, const TreeMargins *job, int64_t i)
+/* The margin of an output for row i of columns of floats. */
+static int64_t walk_columns(const TreesModel *m, int output, const TreeMargins *job, int64_t i)
 {
-    int64_t sum = m->bias[0];
-    for (int32_t t = 0; t < m->n_trees; t++) {
+    int64_t sum = m->bias[output];
+    for (int32_t t = output; t < m->n_trees; t += m->outputs) {
         int64_t leaf = 0, node = 0;
         for (int level = 0; level < m->tree_depth[t]; level++) {
             int64_t at = m->node_at[t] + (m->growth == TREES_SYMMETRIC ? level : node);
@@ -69,10 +72,10 @@ static int64_t walk_columns(const TreesModel *m, const TreeMargins *job, int64_t
     return sum;
 }
 
-static int64_t walk_row(const TreesModel *m, const float *row)
+static int64_t walk_row(const TreesModel *m, int output, const float *row)
 {
-    int64_t sum = m->bias[0];
-    for (int32_t t = 0; t < m->n_trees; t++)
+    int64_t sum = m->bias[output];
+    for (int32_t t = output; t < m->n_trees; t += m->outputs)
         sum += m->leaf[m->leaf_at[t] + trees_leaf_of(m, t, row)];
     return sum;
 }
@@ -101,30 +104,70 @@ static int64_t walk_places(const TreePlan *plan, const uint8_t *const *place, in
     return sum;
 }
 
-static void walk(const TreesModel *m, const TreeMargins *job)
+static void walk(const TreesModel *m, int output, const TreeMargins *job)
 {
     for (int64_t i = 0; i < job->n; i++)
-        job->margin[i] = job->x       ? walk_row(m, job->x + i * job->stride)
-                         : job->value ? walk_columns(m, job, i)
+        job->margin[i] = job->x       ? walk_row(m, output, job->x + i * job->stride)
+                         : job->value ? walk_columns(m, output, job, i)
                                       : walk_places(job->plan, job->place, i);
 }
 
-static void evaluate(const TreesScorer *scorer, TreeMargins *job)
+static void evaluate_output(const TreesScorer *scorer, int output, TreeMargins *job)
 {
+    const TreePlan *plan = &scorer->plans.plan[output];
     _Alignas(64) char small[SMALL];
     void *large = NULL;
-    bool few = job->n < PLAN_FEW, plain = !scorer->device || (few && scorer->plan.scratch_few > sizeof small);
-    job->plan = &scorer->plan;
+    bool few = job->n < PLAN_FEW, plain = !scorer->device || (few && plan->scratch_few > sizeof small);
+    job->plan = plan;
     job->scratch = small;
-    if (!plain && !few && scorer->plan.scratch > sizeof small) {
-        plain = posix_memalign(&large, 64, scorer->plan.scratch) != 0;
+    if (!plain && !few && plan->scratch > sizeof small) {
+        plain = posix_memalign(&large, 64, plan->scratch) != 0;
         job->scratch = large;
     }
     if (plain)
-        walk(&scorer->model, job);
+        walk(&scorer->model, output, job);
     else
         device_tree_ops(scorer->device)->margins(device_context(scorer->device), job);
     free(large);
+}
+
+/* Outputs lie behind each other in margin, `pitch` rows each. */
+static void evaluate_all(const TreesScorer *scorer, TreeMargins job, int64_t pitch)
+{
+    for (int k = 0; k < scorer->plans.n; k++, job.margin += pitch)
+        evaluate_output(scorer, k, &job);
+}
+
+/* Rows first .. first + n - 1 of the job, n at most TILE: their places are found once for all outputs. */
+static void evaluate_tile(const TreesScorer *scorer, const TreeMargins *job, int64_t first, int64_t n, uint8_t *place,
+                          const uint8_t **at)
+{
+    const TreePlan *shared = scorer->plans.plan;
+    float value[TILE];
+    for (int f = 0; f < shared->features; f++) {
+        const float *column = job->value ? job->value[shared->column[f]] + job->first + first : value;
+        for (int64_t i = 0; job->x && i < n; i++)
+            value[i] = job->x[(first + i) * job->stride + shared->column[f]];
+        at[f] = place + (int64_t)f * TILE;
+        trees_scorer_bin(scorer, f, column, n, place + (int64_t)f * TILE);
+    }
+    evaluate_all(scorer, (TreeMargins){.place = at, .n = n, .margin = job->margin + first}, job->n);
+}
+
+static void evaluate(const TreesScorer *scorer, const TreeMargins *job)
+{
+    const size_t features = (size_t)scorer->plans.plan->features;
+    uint8_t *place = NULL;
+    const uint8_t **at = NULL;
+    bool shared = scorer->plans.n > 1 && scorer->device && device_rows_at_once(scorer->device) <= TILE && !job->place &&
+                  job->n >= PLAN_FEW;
+    if (shared && (place = malloc(features * TILE + 1)) && (at = malloc((features + 1) * sizeof *at)))
+        for (int64_t i = 0; i < job->n; i += TILE)
+            evaluate_tile(scorer, job, i, job->n - i < TILE ? job->n - i : TILE, place, at);
+    else
+        evaluate_all(scorer, *job, job->n);
+    free(place);
+    free((void *)at);
 }
 
 void trees_margins(const TreesScorer *scorer, const float *x, int64_t n, int64_t stride, int64_t *margin)
@@ -147,13 +190,13 @@ void trees_margins_bins(const TreesScorer *scorer, const uint8_t *const *bin, in
 
 const int32_t *trees_scorer_features(const TreesScorer *scorer, int *n)
 {
-    *n = scorer->plan.features;
-    return scorer->plan.column;
+    *n = scorer->plans.plan->features;
+    return scorer->plans.plan->column;
 }
 
 const float *trees_scorer_borders(const TreesScorer *scorer, int k, int *n)
 {
-    const TreePlan *plan = &scorer->plan;
+    const TreePlan *plan = scorer->plans.plan;
     *n = plan->border_at[k + 1] - plan->border_at[k];
     return plan->border + plan->border_at[k];
 }

@@ -4,14 +4,25 @@
 
 #include "trees/trees.h"
 
-/* The plan's arrays, one allocation each. */
-typedef struct PlanArrays {
-    int32_t *column, *border_at, *condition_at, *condition_of, *node, *leaf;
+/* The plans of a model, one an output. They share the places of values; each has the conditions of its own trees.
+ * Arrays are one allocation each. */
+typedef struct PlanPlaces {
+    int32_t *column, *border_at;
     float *border, *search;
+    uint8_t *levels;
+} PlanPlaces;
+typedef struct PlanArrays {
+    int32_t *condition_at, *condition_of, *node, *leaf;
     uint32_t *walk;
-    uint8_t *levels, *least, *plane;
+    uint8_t *least, *plane;
     TreePlanTree *tree;
 } PlanArrays;
+typedef struct TreesPlans {
+    PlanPlaces places;
+    PlanArrays *arrays; /* [n] */
+    TreePlan *plan;     /* [n] */
+    int n;              /* outputs */
+} TreesPlans;
 
 /* Contributions, prepared (explain.c). */
 typedef struct TreesExplained TreesExplained;
@@ -26,14 +37,13 @@ typedef struct TreesShared {
 struct TreesScorer {
     TreesModel model; /* its arrays are borrowed */
     const Device *device;
-    PlanArrays arrays;
-    TreePlan plan;
+    TreesPlans plans;
     TreesShared *shared;
 };
 
-/* Local. Fills arrays and plan (plan.c). */
-dp_status trees_plan_build(PlanArrays *arrays, TreePlan *plan, const TreesModel *model);
-void trees_plan_free(PlanArrays *arrays);
+/* Local. plan.c. What failed must be freed too. */
+dp_status trees_plans_build(TreesPlans *plans, const TreesModel *model);
+void trees_plans_free(TreesPlans *plans);
 
 /* The rule of one node, in one place: does a row with this value of the node's feature go right? */
 static inline bool trees_value_goes_right(const TreesModel *m, int64_t node, float value)

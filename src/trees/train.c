@@ -427,6 +427,7 @@ static void add_leaves(TreesTraining *t, const TreesStretch *stretch)
 
 dp_status trees_training_step(TreesTraining *t, bool *grew, const Comm *comm)
 {
+    const int before = t->model.n_trees / t->model.outputs;
     bool one = false;
     *grew = false;
     if (t->objective->gradients) /* which the host computes */
@@ -438,13 +439,15 @@ dp_status trees_training_step(TreesTraining *t, bool *grew, const Comm *comm)
         DP_TRY(trees_grow(t, t->model.n_trees, &one, comm));
         *grew |= one;
         if (!one && t->model.outputs == 1)
-            break;
+            break; /* beside other trees one without a split keeps its place */
         DP_TRY(find_leaves(t, grow_model(t), comm));
         add_tree(t);
         TreesStretch stretch = {0};
         while (trees_next_stretch(t, &stretch))
             add_leaves(t, &stretch);
     }
+    if (!*grew)
+        trees_training_cut(t, before);
     return comm_agree(comm, trees_device_stands(t->matrix->device));
 }
 

@@ -26,9 +26,10 @@ enum { TREES_LEAF_DEPTH = 10 };
 
 /* What is learned: objective.h. Stored in files: codes stay. */
 typedef enum TreesLoss {
-    TREES_LOGLOSS,     /* the chance of label 1: score 1 / (1 + e^-margin) */
-    TREES_SQUARED,     /* a number: score margin x 2^scale */
-    TREES_RANKING = 3, /* an order within groups of rows: score margin, which says nothing beside its group */
+    TREES_LOGLOSS, /* the chance of label 1: score 1 / (1 + e^-margin) */
+    TREES_SQUARED, /* a number: score margin x 2^scale */
+    TREES_SOFTMAX, /* one of several classes: scores e^margin of each over the sum of all */
+    TREES_RANKING, /* an order within groups of rows: score margin, which says nothing beside its group */
 } TreesLoss;
 enum { TREES_MAX_OUTPUTS = 256, TREES_MAX_SCALE = 110 };
 #define TREES_MAX_WEIGHT 1e9
@@ -114,13 +115,14 @@ typedef struct TreesLimits {
     int64_t memory;        /* bytes; 0: no limit */
     const char *scratch;   /* NULL: arrays lie in memory all the same */
     const dp_shelf *shelf; /* where columns and rows that are handed in lie; NULL: memory */
+    int outputs;           /* margins that a row will have; 0 is 1 */
 } TreesLimits;
 /* Local. Bytes that matrix and training take on a rank when nothing limits them: of rows (bins, margins, gradients,
  * lists) and of the histograms of a tree's widest level. */
 typedef struct TreesNeed {
     int64_t rows, levels;
 } TreesNeed;
-TreesNeed trees_memory_need(int64_t rows, int features, const TreesOptions *options, int ranks);
+TreesNeed trees_memory_need(int64_t rows, int features, int outputs, const TreesOptions *options, int ranks);
 /* Local. rows: of this rank, 0 .. 2^31 - 129; features 1 .. 2^20 - 1; bins 3 .. TREES_MAX_BINS. The device is borrowed.
  * Fails USAGE, AGAIN. */
 dp_status trees_matrix_build(TreesMatrix **matrix, int64_t rows, int features, int bins, Device *device);
@@ -142,13 +144,15 @@ void trees_matrix_set_as(TreesMatrix *matrix, int feature, const float *values, 
 /* ---- training ---- */
 
 typedef struct TreesRows {
-    int64_t n;             /* rows of this rank, those of the matrix */
-    const int8_t *label;   /* [n] 0, 1: log-loss */
-    const double *target;  /* [n] the number: squared error; the gain, 0 or more: ranking */
-    const double *weight;  /* [n] a row counts so much: finite, 0 or more; NULL: 1 */
-    const uint8_t *part;   /* [n] 0 = train, 1 = valid (margins kept, not learned from), other: ignored */
-    const uint64_t *group; /* [n] ranking: a hash, equal for the rows of a group */
-    const uint64_t *row;   /* [n] identity: what sampling and rounding are drawn by, hence not the rank */
+    int64_t n;               /* rows of this rank, those of the matrix */
+    const int8_t *label;     /* [n] 0, 1: log-loss */
+    const double *target;    /* [n] the number: squared error; the gain, 0 or more: ranking */
+    const uint8_t *class_id; /* [n] 0 .. classes - 1: softmax */
+    int classes;             /* 2 .. TREES_MAX_OUTPUTS */
+    const double *weight;    /* [n] a row counts so much: finite, 0 or more; NULL: 1 */
+    const uint8_t *part;     /* [n] 0 = train, 1 = valid (margins kept, not learned from), other: ignored */
+    const uint64_t *group;   /* [n] ranking: a hash, equal for the rows of a group */
+    const uint64_t *row;     /* [n] identity: what sampling and rounding are drawn by, hence not the rank */
 } TreesRows;
 
 typedef struct TreesTraining TreesTraining;
@@ -187,8 +191,9 @@ void trees_score(const TreesModel *model, const int64_t *margin, double *score);
 typedef struct TreesScorer TreesScorer;
 dp_status trees_scorer_build(TreesScorer **scorer, const TreesModel *model, Device *device);
 void trees_scorer_free(TreesScorer **scorer);
-/* Local. margin [n] of rows x [n][stride] float, NaN missing. By the calling thread alone; several may call at once.
- * The same bits in every path. Blocks take a scratch memory (a few rows none) and can do without. */
+/* Local. margin [outputs][n] of rows x [n][stride] float, NaN missing. By the calling thread alone; several may call at
+ * once. The same bits in every path. Blocks take a scratch memory (a few rows none) and can do without. Bins are the
+ * same for all outputs. */
 void trees_margins(const TreesScorer *scorer, const float *x, int64_t n, int64_t stride, int64_t *margin);
 /* Local. The same, to the bit, of rows first .. first + n - 1 of columns of floats, value[f] of feature f (of those
  * that no node looks at never read): what lies in columns need not be transposed. Nothing behind those rows is read. */

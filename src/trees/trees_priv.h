@@ -105,6 +105,7 @@ struct TreesTraining {
     struct TreesRanking *ranking;           /* objective_ranking.c */
     double *row_weight;                     /* [n], 0 for rows that are not in train; NULL: all 1 */
     double *g, *h;                          /* [n] of the tree being grown; NULL: the operators compute them */
+    double *log_sum;                        /* [n] softmax: of e^margin before the trees of a step */
     double *chance;                         /* [n] of label 1 before the tree being grown, for the log-loss */
     bool chances_stand;                     /* computed by the first pass that wants them */
     double g_most, h_most;                  /* no row's |g|, h is larger */

@@ -36,8 +36,8 @@ static void wrong_columns_are_named(void **state)
     o.columns = (CfgList){coins, 1};
     expect_fault(&o, &split, DP_ERR_CONFIG, "data-03", "'coins' is of type label");
     o = usual;
-    o.label = "importer";
-    expect_fault(&o, &split, DP_ERR_CONFIG, "data-03", "'importer' is of type category");
+    o.label = "id";
+    expect_fault(&o, &split, DP_ERR_CONFIG, "data-03", "'id' is of type text");
     o = usual;
     o.weight = "importer";
     expect_fault(&o, &split, DP_ERR_CONFIG, "data-03", "data.weight: 'importer' is category");

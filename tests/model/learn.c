@@ -170,10 +170,10 @@ static void resumed_is_uninterrupted(void **state)
     int64_t n = data_rows_n(second.data);
     assert_ok(dp_new(&before, (size_t)n));
     assert_ok(dp_new(&after, (size_t)n));
-    model_scores(second.model, before);
+    model_scores(second.model, 0, data_rows_n(second.data), before);
     learn(&second, 7, alone);
     model_cut(second.model, 4);
-    model_scores(second.model, after);
+    model_scores(second.model, 0, data_rows_n(second.data), after);
     assert_memory_equal(before, after, (size_t)n * sizeof *before);
     assert_ok(model_state_save(second.model, &again));
     assert_int_equal(again.size, saved.size);
@@ -226,7 +226,7 @@ static void scores_while_learning_are_those_of_the_file(void **state)
     static float learned[ROWS], scored[ROWS];
     learner_open(&l, "symmetric", alone);
     learn(&l, TREES, alone);
-    model_scores(l.model, learned);
+    model_scores(l.model, 0, data_rows_n(l.data), learned);
     finish(&l, alone);
     assert_fails(model_image(l.model, "[]", &image), DP_ERR_USAGE, "model-11");
     assert_ok(model_image(l.model, "{}", &image));

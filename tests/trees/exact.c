@@ -1,4 +1,5 @@
-/* RUN np=1,2,3,4,8 quick time=300 -- one model, bit for bit, on any ranks, threads, tables, instruction sets and order. */
+/* RUN np=1,2,3,4,8 quick time=300 -- one model, bit for bit, on any ranks, threads, tables, instruction sets and order.
+ */
 #include "check.h"
 
 #include <math.h>
@@ -279,6 +280,19 @@ static void ranking(void **state)
                 "3c3bab8b489cd238aa761e96c5d79d5bc157c1cb4150bc799d94b3fa3d29686f");
 }
 
+static void several_classes(void **state)
+{
+    TreesOptions options = small(TREES_SOFTMAX, TREES_SYMMETRIC);
+    (void)state;
+    check_table(options, true, SMALL_ROWS, SMALL_FEATURES,
+                "a788aa81367071a1a556d6b1483824e914169e9c5b4f9429f8b2b5f2d81fbf03");
+    options.growth = TREES_LEAFWISE;
+    options.sample_rows = 0.4;
+    options.sample_by = TREES_SAMPLE_GRADIENT;
+    check_table(options, false, SMALL_ROWS, SMALL_FEATURES,
+                "20dd81fae6c8e529c890a82e9ecc2552505f9d3fcbce280afbd24805e5b4a502");
+}
+
 /* With a leaf for every place nothing is left out, so the order of splits does not matter: the depth-wise tree. With
  * fewer, a first tree has so many leaves, and each of its splits is the depth-wise one's. */
 static void leafwise_is_part_of_depthwise(void **state)
@@ -350,6 +364,7 @@ int main(void)
         cmocka_unit_test(constrained),
         cmocka_unit_test(squared_error),
         cmocka_unit_test(ranking),
+        cmocka_unit_test(several_classes),
         cmocka_unit_test(leafwise_is_part_of_depthwise),
         cmocka_unit_test(leafwise_is_at_most_ten_deep),
     };

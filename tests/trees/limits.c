@@ -213,12 +213,12 @@ static void needs_are_told(void **state)
 {
     (void)state;
     TreesOptions with = options;
-    TreesNeed one = trees_memory_need(1000000, 32, &with, 1), two = trees_memory_need(1000000, 32, &with, 2);
+    TreesNeed one = trees_memory_need(1000000, 32, 1, &with, 1), two = trees_memory_need(1000000, 32, 1, &with, 2);
     assert_int_equal(one.rows, 94000000);
     assert_int_equal(two.rows, one.rows);
     assert_true(two.levels < one.levels && one.levels < 20 << 20);
     with.depth = 16;
-    assert_true(trees_memory_need(1, 1000, &with, 1).levels == INT64_C(1) << 30);
+    assert_true(trees_memory_need(1, 1000, 1, &with, 1).levels == INT64_C(1) << 30);
 }
 
 int main(void)

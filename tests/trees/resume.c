@@ -4,17 +4,17 @@
 #include "table.h"
 
 static Comm *comm;
-static const TreesOptions options = {.trees = 8,
-                                     .depth = 4,
-                                     .bins = 32,
-                                     .growth = TREES_DEPTHWISE,
-                                     .learning_rate = 0.3,
-                                     .l2 = 1,
-                                     .min_child = 0.2,
-                                     .sample_rows = 0.7,
-                                     .sample_columns = 0.8,
-                                     .positive_weight = 1,
-                                     .levels = 63};
+static TreesOptions options = {.trees = 8,
+                               .depth = 4,
+                               .bins = 32,
+                               .growth = TREES_DEPTHWISE,
+                               .learning_rate = 0.3,
+                               .l2 = 1,
+                               .min_child = 0.2,
+                               .sample_rows = 0.7,
+                               .sample_columns = 0.8,
+                               .positive_weight = 1,
+                               .levels = 63};
 
 static void check_same(const Learning *a, const Learning *b)
 {
@@ -22,7 +22,9 @@ static void check_same(const Learning *a, const Learning *b)
     assert_true(dp_digest_same(&x, &y));
     for (int64_t i = 0; i < a->mine.n; i++)
         if (a->mine.part[i] <= 1)
-            assert_true(trees_training_margins(a->training)[i] == trees_training_margins(b->training)[i]);
+            for (int k = 0; k < trees_training_model(a->training)->outputs; k++)
+                assert_true(trees_training_margins(a->training)[k * a->mine.n + i] ==
+                            trees_training_margins(b->training)[k * a->mine.n + i]);
 }
 
 static void resumed_is_uninterrupted(void **state)
@@ -130,6 +132,14 @@ static void other_ways_are_refused(void **state)
     table_free(&table);
 }
 
+static void so_do_several_classes(void **state)
+{
+    options.loss = TREES_SOFTMAX;
+    resumed_is_uninterrupted(state);
+    cut_takes_back(state);
+    options.loss = TREES_LOGLOSS;
+}
+
 static void other_data_is_refused(void **state)
 {
     (void)state;
@@ -153,7 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resumed_is_uninterrupted), cmocka_unit_test(cut_takes_back),
         cmocka_unit_test(goes_on_as_at_once),       cmocka_unit_test(other_ways_are_refused),
-        cmocka_unit_test(other_data_is_refused),
+        cmocka_unit_test(so_do_several_classes),    cmocka_unit_test(other_data_is_refused),
     };
     if (comm_open(&comm, NULL) != DP_OK)
         return 1;

@@ -21,12 +21,15 @@ typedef struct Table {
     int features;
     float *value; /* [features][n] */
     int8_t *label;
-    double *target; /* a number that depends on the same columns */
-    double *weight; /* of a row; handed to the training where the way says so */
+    double *target;    /* a number that depends on the same columns */
+    uint8_t *class_id; /* 0 .. TABLE_CLASSES - 1, as above */
+    double *weight;    /* of a row; handed to the training where the way says so */
     uint8_t *part;
     uint64_t *row;
     uint64_t *group; /* of ranking: of very unlike sizes */
 } Table;
+
+enum { TABLE_CLASSES = 4 };
 
 /* How a learning is done: all that must not matter. */
 typedef struct Way {
@@ -36,6 +39,7 @@ typedef struct Way {
     int order; /* 0: as drawn, else a seeded shuffle */
     int deal;  /* DEAL_BLOCKS: equal blocks of rows; 1: row i to rank i % size; 2: the last rank gets none; DEAL_ALL */
     bool weighted;
+    int classes; /* 0: TABLE_CLASSES */
     TreesOptions options;
     TreesLimits limits;
 } Way;
@@ -68,6 +72,7 @@ static inline void table_draw(Table *table, int64_t n, int features, uint64_t se
     assert_ok(dp_new(&table->value, (size_t)(n * features)));
     assert_ok(dp_new(&table->label, (size_t)n));
     assert_ok(dp_new(&table->target, (size_t)n));
+    assert_ok(dp_new(&table->class_id, (size_t)n));
     assert_ok(dp_new(&table->weight, (size_t)n));
     assert_ok(dp_new(&table->part, (size_t)n));
     assert_ok(dp_new(&table->row, (size_t)n));
@@ -80,6 +85,8 @@ static inline void table_draw(Table *table, int64_t n, int features, uint64_t se
         z += isnan(v) ? 1.5 : v > 50 ? 1 : -1;
         z += features > 2 && (int)table->value[2 * n + i] == 3 ? 2 : 0;
         table->label[i] = dp_random_unit(seed, 1, row) < tree_sigmoid(z);
+        double level = z + 2 * dp_random_unit(seed, 4, row);
+        table->class_id[i] = (uint8_t)((level > -2) + (level > 0) + (level > 2));
         table->target[i] = 1e6 + 1000 * (z + dp_random_unit(seed, 2, row));
         table->weight[i] = (double)dp_random_below(seed, 3, row, 5) * 0.75;
         table->part[i] = (uint8_t)(i % 9 == 0 ? 1 : i % 31 == 0 ? 2 : 0);
@@ -93,6 +100,7 @@ static inline void table_free(Table *table)
     dp_free(&table->value);
     dp_free(&table->label);
     dp_free(&table->target);
+    dp_free(&table->class_id);
     dp_free(&table->weight);
     dp_free(&table->part);
     dp_free(&table->row);
@@ -116,6 +124,7 @@ static inline void table_deal(Table *out, const Table *all, const Way *way, cons
     assert_ok(dp_new(&out->value, (size_t)(n * all->features)));
     assert_ok(dp_new(&out->label, (size_t)n));
     assert_ok(dp_new(&out->target, (size_t)n));
+    assert_ok(dp_new(&out->class_id, (size_t)n));
     assert_ok(dp_new(&out->weight, (size_t)n));
     assert_ok(dp_new(&out->part, (size_t)n));
     assert_ok(dp_new(&out->row, (size_t)n));
@@ -129,6 +138,7 @@ static inline void table_deal(Table *out, const Table *all, const Way *way, cons
             out->value[f * n + mine] = all->value[f * n + order[i]];
         out->label[mine] = all->label[order[i]];
         out->target[mine] = all->target[order[i]];
+        out->class_id[mine] = all->class_id[order[i]];
         out->weight[mine] = all->weight[order[i]];
         out->part[mine] = all->part[order[i]];
         out->group[mine] = all->group[order[i]];
@@ -174,6 +184,8 @@ static inline dp_status learning_try(Learning *learning, const Table *table, con
     TreesRows rows = {.n = t->n,
                       .label = t->label,
                       .target = t->target,
+                      .class_id = t->class_id,
+                      .classes = way->classes ? way->classes : TABLE_CLASSES,
                       .weight = way->weighted ? t->weight : NULL,
                       .part = t->part,
                       .group = t->group,
