@@ -86,45 +86,57 @@ typedef struct Side {
     char *items;
     const int64_t *n;
     const uint32_t *order;
+    int64_t *done; /* [ranks] of these, moved so far */
 } Side;
 
-static int64_t left_of(const Side *side, int rank, int64_t done)
+/* Local. What goes with the next piece, DP_SHELF_ROWS items in all, in bytes; from the rank itself on, so that not all
+ * send to one. */
+static void share_out(size_t *bytes, const Side *from, size_t size, int rank, int ranks)
 {
-    int64_t left = side->n[rank] - done;
-    return left < 0 ? 0 : left < DP_SHELF_ROWS ? left : DP_SHELF_ROWS;
+    int64_t room = DP_SHELF_ROWS;
+    for (int k = 0; k < ranks; k++) {
+        int r = (rank + k) % ranks;
+        int64_t left = from->n[r] - from->done[r], n = left < room ? left : room;
+        bytes[r] = (size_t)n * size;
+        room -= n;
+    }
 }
 
-/* Local. Items done .. of every rank between the side and a piece that holds one rank's after the other's. */
-static void copy_piece(const Side *side, char *piece, bool into, int64_t done, size_t size, int ranks)
+/* Local. The next bytes[r] of every rank between the side and a piece that holds one rank's after the other's. */
+static void copy_piece(Side *side, char *piece, bool into, const size_t *bytes, size_t size, int ranks)
 {
     for (int64_t r = 0, first = 0; r < ranks; first += side->n[r], r++)
-        for (int64_t i = first + done, end = i + left_of(side, (int)r, done); i < end; i++, piece += size) {
+        for (size_t end = bytes[r], at = 0; at < end; at += size, piece += size) {
+            int64_t i = first + side->done[r]++;
             char *item = side->items + (side->order ? side->order[i] : (size_t)i) * size;
             memcpy(into ? piece : item, into ? item : piece, size);
         }
 }
 
 /* Collective. All items from one side to the other. */
-static dp_status move_in_pieces(Deal *deal, const Side *from, const Side *to, size_t size, const Comm *comm)
+static dp_status move_in_pieces(Deal *deal, Side from, Side to, size_t size, const Comm *comm)
 {
     int ranks = comm_size(comm);
-    int64_t most = 0;
+    int64_t items = 0;
     char *piece = NULL, *got = NULL;
     dp_status st = DP_OK;
+    if ((st = dp_new(&from.done, 2 * (size_t)ranks)) == DP_OK)
+        st = dp_new_bytes(&piece, DP_SHELF_ROWS, size);
+    DP_GO_ALL(comm, st);
+    to.done = from.done + ranks;
     for (int r = 0; r < ranks; r++)
-        most = from->n[r] > most ? from->n[r] : most;
-    comm_max_i64(comm, &most, 1);
-    DP_GO_ALL(comm, dp_new_bytes(&piece, (size_t)ranks * DP_SHELF_ROWS, size));
-    for (int64_t done = 0; done < most; done += DP_SHELF_ROWS) {
-        for (int r = 0; r < ranks; r++)
-            deal->bytes[r] = (size_t)left_of(from, r, done) * size;
-        copy_piece(from, piece, true, done, size, ranks);
+        items += from.n[r];
+    comm_max_i64(comm, &items, 1);
+    for (; items > 0; items -= DP_SHELF_ROWS) {
+        share_out(deal->bytes, &from, size, comm_rank(comm), ranks);
+        copy_piece(&from, piece, true, deal->bytes, size, ranks);
         DP_GO(comm_exchange(comm, piece, deal->bytes, &got, deal->bytes + ranks));
-        copy_piece(to, got, false, done, size, ranks);
+        copy_piece(&to, got, false, deal->bytes + ranks, size, ranks);
         dp_free(&got);
         dp_shelf_rest(deal->shelf);
     }
 done:
+    dp_free(&from.done);
     dp_free(&piece);
     dp_free(&got);
     return st;
@@ -153,8 +165,7 @@ static dp_status send_in_pieces(Deal *deal, const void *items, size_t size, void
     char *room = NULL;
     DP_TRY_ALL(comm, dp_shelf_new_bytes(deal->shelf, &room, (size_t)deal->n_got, size));
     memcpy(got, &room, sizeof room);
-    Side from = asking_side(deal, items), to = answering_side(deal, room);
-    return move_in_pieces(deal, &from, &to, size, comm);
+    return move_in_pieces(deal, asking_side(deal, items), answering_side(deal, room), size, comm);
 }
 
 dp_status deal_send(Deal *deal, const void *items, size_t size, void *got, const Comm *comm)
@@ -182,10 +193,8 @@ dp_status deal_answer(Deal *deal, const void *answers, size_t size, void *items,
     int ranks = comm_size(comm);
     char *got = NULL;
     dp_status st = DP_OK;
-    if (in_files(deal)) {
-        Side from = answering_side(deal, answers), to = asking_side(deal, items);
-        return move_in_pieces(deal, &from, &to, size, comm);
-    }
+    if (in_files(deal))
+        return move_in_pieces(deal, answering_side(deal, answers), asking_side(deal, items), size, comm);
     set_bytes(deal, deal->from_n, size, ranks);
     DP_GO(comm_exchange(comm, answers, deal->bytes, &got, deal->bytes + ranks));
     for (int64_t i = 0; i < deal->n; i++)
