@@ -3,6 +3,7 @@
  *
  *   growth=depth|leaf|symmetric leaves=31 trees=200 depth=6 rate=0.1 bins=256 levels=63 threads=1 rows=0 (all)
  * device=cpu sample=1.0 by=uniform|gradient seed=7
+ *   loss=logloss|squared|ranking (numbers in target.f64, groups of a ranking in group.u64) rank_top=30 min_rows=1
  *   memory=0 (MiB that learning may take on a rank, the rest in files beside DATA)
  *   margins=FILE (double margins of the test rows, of the whole model) every=0 (and before it those after so many
  * trees)
@@ -25,7 +26,7 @@
 enum { NUMBERS = 20, CODES = 12, FEATURES = NUMBERS + CODES, GROUP = 4, CHUNK = 8192 };
 
 typedef struct Bench {
-    const char *data, *device, *margins;
+    const char *data, *device, *margins, *loss;
     int threads, every;
     int64_t seed;
     TreesLimits limits;
@@ -88,6 +89,9 @@ static void read_options(Bench *bench, int argc, char **argv)
         {"rate", BENCH_REAL, &options->learning_rate},
         {"bins", BENCH_COUNT, &options->bins},
         {"levels", BENCH_COUNT, &options->levels},
+        {"loss", BENCH_TEXT, &bench->loss},
+        {"rank_top", BENCH_COUNT, &options->rank_top},
+        {"min_rows", BENCH_COUNT, &options->min_rows},
         {"sample", BENCH_REAL, &options->sample_rows},
         {"by", BENCH_TEXT, &by},
         {"threads", BENCH_INT, &bench->threads},
@@ -99,10 +103,14 @@ static void read_options(Bench *bench, int argc, char **argv)
         {"margins", BENCH_TEXT, &bench->margins},
         {.key = NULL},
     };
-    *bench = (Bench){.data = argv[1], .device = "cpu", .threads = 1, .seed = 7};
+    *bench = (Bench){.data = argv[1], .device = "cpu", .loss = "logloss", .threads = 1, .seed = 7};
     *options = bench_trees();
     options->growth = TREES_DEPTHWISE;
+    options->rank_top = 30;
     bench_arguments(keys, 2, argc, argv);
+    options->loss = strcmp(bench->loss, "squared") == 0   ? TREES_SQUARED
+                    : strcmp(bench->loss, "ranking") == 0 ? TREES_RANKING
+                                                          : TREES_LOGLOSS;
     options->sample_by = strcmp(by, "gradient") == 0 ? TREES_SAMPLE_GRADIENT : TREES_SAMPLE_UNIFORM;
     if (memory > 0)
         bench->limits = (TreesLimits){.memory = memory << 20, .scratch = bench->data};
@@ -126,6 +134,17 @@ static void read_meta(Bench *bench)
     if (bench->rows == 0 || bench->rows > bench->train_rows)
         bench->rows = bench->train_rows;
     dp_free(&text);
+}
+
+/* Rows from .. from + n - 1 of a file of 8 bytes a row; *to free with dp_free. */
+static void read_words(const Bench *bench, const char *name, void *to, int64_t from, int64_t n)
+{
+    char *words = NULL;
+    MUST(dp_new_bytes(&words, (size_t)n + 1, 8));
+    int file = open_file(bench->data, name);
+    read_all(file, words, (size_t)n * 8, from * 8);
+    close(file);
+    memcpy(to, &words, sizeof words);
 }
 
 /* Rank 0 scores the test rows, in blocks. */
@@ -156,7 +175,7 @@ static void write_margins(const Bench *bench, const TreesModel *model, Device *d
         MUST(trees_scorer_build(&scorer, &part, device));
         trees_margins(scorer, x, n, FEATURES, margin);
         for (int64_t i = 0; i < n; i++)
-            out[i] = (double)margin[i] * 0x1p-20;
+            out[i] = ldexp((double)margin[i], model->scale - TREES_LEAF_BITS);
         if (fwrite(out, sizeof *out, (size_t)n, file) != (size_t)n)
             stop(bench->margins);
         trees_scorer_free(&scorer);
@@ -179,7 +198,8 @@ int main(int argc, char **argv)
     float *columns = NULL;
     int8_t *label = NULL;
     uint8_t *part = NULL;
-    uint64_t *row = NULL;
+    uint64_t *row = NULL, *group = NULL;
+    double *target = NULL;
     double build = 0, start, begun, trained, cpu;
     bool grew = true;
     if (argc < 2)
@@ -194,9 +214,15 @@ int main(int argc, char **argv)
     MUST(dp_new(&label, (size_t)n));
     MUST(dp_new(&part, (size_t)n));
     MUST(dp_new(&row, (size_t)n));
-    int file = open_file(bench.data, "y.u1");
-    read_all(file, label, (size_t)n, from);
-    close(file);
+    if (bench.options.loss == TREES_LOGLOSS) {
+        int file = open_file(bench.data, "y.u1");
+        read_all(file, label, (size_t)n, from);
+        close(file);
+    } else {
+        read_words(&bench, "target.f64", &target, from, n);
+    }
+    if (bench.options.loss == TREES_RANKING)
+        read_words(&bench, "group.u64", &group, from, n);
     for (int64_t i = 0; i < n; i++)
         row[i] = (uint64_t)(from + i);
     MUST(trees_matrix_build_within(&matrix, n, FEATURES, (int)bench.options.bins, device, &bench.limits));
@@ -209,7 +235,7 @@ int main(int argc, char **argv)
         build += dp_clock_seconds() - start;
     }
     dp_free(&columns);
-    TreesRows rows = {.n = n, .label = label, .part = part, .row = row};
+    TreesRows rows = {.n = n, .label = label, .target = target, .group = group, .part = part, .row = row};
     cpu = processor_of_ranks(comm);
     start = dp_clock_seconds();
     MUST(trees_training_begin(&training, matrix, &rows, &bench.options, bench.seed, device, comm));
@@ -237,6 +263,8 @@ int main(int argc, char **argv)
     dp_free(&label);
     dp_free(&part);
     dp_free(&row);
+    dp_free(&target);
+    dp_free(&group);
     comm_close(&comm);
     return 0;
 }
