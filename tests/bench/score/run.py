@@ -5,10 +5,10 @@
 
 Ours: the lake (zstd) by `mpirun -n 2 dipper score`, one thread a rank, from the moment its ranks are up to the commit of
 the scores table, less fsync (given beside it; of the run's own files too); without reasons, from columns and from stored
-bins, and with five reasons once. Peers: the same columns of Parquet (zstd 1) by Polars and by pyarrow, then CatBoost's Pool and predict, scores to
-Parquet, two threads, in a warm process, not synced; the fastest way counts. Everyone in turn, from the page cache. Prints
-a line for each with the median, and exits 1 where a goal is missed: 4 times the peer's rows a second from columns, 12
-times from bins.
+bins, and with five reasons once. Peers: the same columns of Parquet (zstd 1) by Polars and by pyarrow, then CatBoost's
+Pool and predict, scores to Parquet, two threads, in a warm process, not synced; the fastest way counts. Everyone in turn,
+from the page cache. Prints a line for each with the median, and exits 1 where a goal is missed: 4 times the peer's rows a
+second from columns, 12 times from bins.
 """
 import argparse
 import json
