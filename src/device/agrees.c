@@ -90,8 +90,9 @@ static bool same_margins(const TreeOps *ops, const DeviceContext *context, const
     int64_t mine[ROWS], right[ROWS];
     search[1] = border[0];
     search[PLAN_SEARCH + 1] = border[1];
-    for (int i = 0; i < 2 * ROWS; i++)
-        x[i] = sample->column[2][i / 2] == 0 ? NAN : (float)sample->column[i % 2][i / 2] - 8;
+    for (int row = 0; row < ROWS; row++)
+        for (int f = 0; f < 2; f++)
+            x[2 * row + f] = sample->column[2][row] == 0 ? NAN : (float)sample->column[f][row] - 8;
     TreePlan plan = {.features = 2,
                      .columns = 2,
                      .column = (const int32_t[]){0, 1},
