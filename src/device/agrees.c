@@ -48,7 +48,7 @@ static void learn_rows(Rows *rows, const TreeOps *ops, const DeviceContext *cont
     for (int i = 0; i < ROWS; i++) {
         row[i] = (uint64_t)i * 7;
         label[i] = (int8_t)(sample->column[0][i] > 8);
-        margin[i] = ((int64_t)sample->column[1][i] - 8) << 18;
+        margin[i] = ((int64_t)sample->column[1][i] - 8) * (1 << 18);
     }
     for (int k = 0; k < TREE_SIZES; k++) {
         draw.below[k] = (UINT64_C(1) << 53) / (uint64_t)(1 + k % 3);

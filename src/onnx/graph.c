@@ -299,7 +299,7 @@ void onnx_string(OnnxNode *node, const char *name, const char *value)
 void onnx_ints(OnnxNode *node, const char *name, const int64_t *values, int64_t n)
 {
     Onnx__AttributeProto *a = add_attribute(node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
-    int64_t *copy = take_copy(node->graph, values, (size_t)n, sizeof values);
+    int64_t *copy = take_copy(node->graph, values, (size_t)n, sizeof *values);
     if (a && copy) {
         a->n_ints = (size_t)n;
         a->ints = copy;
@@ -309,7 +309,7 @@ void onnx_ints(OnnxNode *node, const char *name, const int64_t *values, int64_t 
 void onnx_floats(OnnxNode *node, const char *name, const float *values, int64_t n)
 {
     Onnx__AttributeProto *a = add_attribute(node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS);
-    float *copy = take_copy(node->graph, values, (size_t)n, sizeof values);
+    float *copy = take_copy(node->graph, values, (size_t)n, sizeof *values);
     if (a && copy) {
         a->n_floats = (size_t)n;
         a->floats = copy;
