@@ -25,5 +25,7 @@ dp_status comm_sums_new(CommSums **sums, int ranks);
  * added to values. */
 int64_t *comm_narrow(const int64_t *values, size_t n, int64_t *out);
 const int64_t *comm_add_narrow(int64_t *values, size_t n, const int64_t *in);
+int64_t *comm_narrow_avx2(const int64_t *values, size_t n, int64_t *out);
+const int64_t *comm_add_narrow_avx2(int64_t *values, size_t n, const int64_t *in);
 
 #endif

@@ -8,8 +8,9 @@
  * second pass over them (device/backend.h, TreeScores). */
 #include "trees/trees_priv.h"
 
-/* Groups that a level is built in: what is not yet summed when the last one is built is that one alone. */
-enum { GROUPS = 4 };
+/* Groups that a level is built in: what is not yet summed when the last one is built is that one alone. But a group's
+ * messages cost their latency, log2(ranks) x some us, and are hidden by the work of so many rows of a thread. */
+enum { GROUPS = 4, GROUP_ROWS = 2048 };
 
 int trees_slots(const TreesTraining *t)
 {
@@ -116,10 +117,16 @@ int trees_histograms_at_once(const TreesTraining *t, int nodes, int kept)
     int64_t stay = kept * most > t->cells_kept ? kept * most : t->cells_kept;
     int64_t one = all + (t->share.ranks > 1 ? most : 0);
     int64_t fit = (t->cells_most - stay) / (2 * one); /* a group is built while another is summed */
-    int64_t n = t->share.ranks > 1 && !t->joined ? (nodes + GROUPS - 1) / GROUPS : nodes;
+    int64_t n = (nodes + t->groups - 1) / t->groups;
     if (n > INT32_MAX / all) /* a message moves at most so many numbers */
         n = INT32_MAX / all;
     return fit < 0 ? 0 : fit < n ? (int)fit : (int)n;
+}
+
+int trees_histograms_groups(double rows)
+{
+    rows /= 4; /* the lighter children of a level hold about so many */
+    return rows < 2 * GROUP_ROWS ? 1 : rows < GROUPS * GROUP_ROWS ? 2 : GROUPS;
 }
 
 /* Features in consecutive shares of about equal bins, one or more to each of the first ranks. */

@@ -190,6 +190,16 @@ static dp_status check_from(const TreesModel *from, const TreesOptions *options)
                          "same train.loss");
 }
 
+/* Collective. One rank has nobody to wait for, and devices that sum by themselves do not wait long. */
+static void choose_groups(TreesTraining *t, const Comm *comm)
+{
+    int64_t threads = device_threads(t->matrix->device);
+    comm_sum_i64(comm, &threads, 1);
+    t->groups = t->share.ranks == 1 || t->joined
+                    ? 1
+                    : trees_histograms_groups((double)t->train_rows * t->options.sample_rows / (double)threads);
+}
+
 static dp_status begin(TreesTraining *t, const Comm *comm)
 {
     DP_TRY_ALL(comm, check_rows(&t->rows, t->matrix));
@@ -216,6 +226,7 @@ static dp_status begin(TreesTraining *t, const Comm *comm)
         .n = t->matrix->n, .features = t->matrix->features, .column = t->matrix->column, .pitch = t->matrix->pitch};
     t->bins.block = t->block;
     trees_join_devices(t, comm);
+    choose_groups(t, comm);
     start_rows(t);
     trees_rows_hold(t);
     t->bins.kept = t->ops->keep(t->context, &t->bins);

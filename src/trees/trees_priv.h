@@ -142,6 +142,7 @@ struct TreesTraining {
     bool joined;          /* devices of all ranks hold histograms, and sum them without the host */
     bool summing;         /* the group of local[slot] is on its way to built[slot] */
     int slot;
+    int groups; /* that a level is built in, at least */
     bool kept;          /* this level's are in `now`; else too many for that */
     int64_t cells_most; /* for all of these, the same on every rank */
     int64_t cells_kept; /* that now and next may have grown to */
@@ -217,6 +218,8 @@ void trees_share_features(TreesShare *share);
  * and agree only then. Fails AGAIN. */
 dp_status trees_histograms_room(TreesTraining *training, int group, int groups, int next, const Comm *comm);
 void trees_cells_free(const TreesTraining *training, TreesCells *cells);
+/* Local. Into how many groups the nodes of a level go, where a thread learns from so many rows. */
+int trees_histograms_groups(double rows);
 /* Local. Of a histogram, those that a node takes: its sums, and its rows where a child needs a least number. */
 int trees_slots(const TreesTraining *training);
 /* Local. How many of `nodes` nodes can be built at once, when `kept` histograms stay beside them; 0: none. The same on

@@ -50,7 +50,7 @@ def simulate(program, folder, hosts, growth, costs, threads, trees):
     (folder / "platform.xml").write_text(PLATFORM)
     (folder / "hosts").write_text("".join(f"n{i}\n" for i in range(hosts)))
     first, calls = costs  # a look at messages comes after so many rows of a thread, however many threads there are
-    (folder / "costs").write_text(first + "\n" + "".join(f"{n} {nodes} {s / threads:.9f}\n" for n, nodes, s in calls))
+    (folder / "costs").write_text(f"threads {threads} {first}\n" + "".join(f"{n} {nodes} {s / threads:.9f}\n" for n, nodes, s in calls))
     out = run(["smpirun", "-np", hosts, "-platform", folder / "platform.xml", "-hostfile", folder / "hosts",
                "--cfg=smpi/host-speed:1Gf", "--cfg=smpi/simulate-computation:no", "--cfg=smpi/privatization:no",
                "--cfg=smpi/coll-selector:ompi", "--cfg=smpi/lat-factor:0:1", "--cfg=smpi/test:2e-7", f"--cfg=smpi/bw-factor:0:{EFFICIENCY}",

@@ -20,7 +20,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "comm/comm_priv.h"
-#include "trees/trees.h"
+#include "trees/trees_priv.h"
 
 enum { FEATURES = 32, FEW = 8192, DEPTH = 6, TABLE_SEED = 7, TREES = 64, NAME = 16, BLOCK = 256, RANKS = 1024 };
 
@@ -54,6 +54,7 @@ typedef struct Meter {
 static struct {
     double tile, number;
     int64_t times;
+    int groups;         /* that a level is built in */
     double owed[RANKS]; /* of numbers, not yet spent */
     int64_t sent[2];    /* by rank 0: numbers, bytes */
 } way;
@@ -268,14 +269,16 @@ static void read_costs(Meter *meter, const char *path)
 {
     char name[NAME];
     double seconds;
-    int nodes;
+    int nodes, threads;
     FILE *file = fopen(path, "r");
     meter->replay = true;
     if (!file || !smpi_execute)
         stop(file ? "replay needs SMPI" : path);
-    if (fscanf(file, "rows %d tile %lf number %lf", &nodes, &way.tile, &way.number) != 3 || way.tile <= 0)
+    if (fscanf(file, "threads %d rows %d tile %lf number %lf", &threads, &nodes, &way.tile, &way.number) != 4 ||
+        way.tile <= 0)
         stop(path);
     way.times = nodes > FEW ? nodes / FEW : 1;
+    way.groups = trees_histograms_groups((double)nodes / threads);
     while (fscanf(file, "%15s %d %lf", name, &nodes, &seconds) == 3)
         for (int op = 0; op < OPS; op++)
             if (strcmp(name, op_name[op]) == 0 && meter->recorded[op] < TIMES) {
@@ -350,14 +353,15 @@ static void print_costs(Meter *meter, int64_t rows)
 }
 
 /* The cost model: what a tree's messages cost (seconds) beside computing. A level's lighter children (1, 1, 2, 4, ...
- * nodes) in up to four groups: the reduce-scatter of a group goes on while the next is built, so that only what takes
+ * nodes) in some groups: the reduce-scatter of a group goes on while the next is built, so that only what takes
  * longer is waited for, and the last one whole. One small message a level, and two a tree. */
 static double message_seconds(const Meter *meter, int ranks, double alpha, double beta)
 {
     const double steps = ceil(log2(ranks)), width = (double)way.sent[1] / (double)way.sent[0];
     double waited = 0;
     for (int level = 0; level < meter->recorded[HISTOGRAM]; level++) {
-        int nodes = meter->nodes[HISTOGRAM][level], group = (nodes + 3) / 4, groups = (nodes + group - 1) / group;
+        int nodes = meter->nodes[HISTOGRAM][level], group = (nodes + way.groups - 1) / way.groups,
+            groups = (nodes + group - 1) / group;
         double numbers = 2.0 * group * FEATURES * TREES_MAX_BINS * (ranks - 1) / ranks;
         double sums = steps * alpha + numbers * (width * beta + way.number);
         double built = meter->seconds[HISTOGRAM][level][0] / groups;
@@ -415,6 +419,8 @@ int main(int argc, char **argv)
         read_costs(meter, argv[2]);
     put_meter(meter, device);
     MUST(trees_training_begin(&training, matrix, &made.rows, &options, TABLE_SEED, device, comm));
+    if (replay)
+        training->groups = way.groups; /* not what the few rows would have */
     comm_wait_all(comm);
     double began = MPI_Wtime();
     learn(training, trees, comm);
