@@ -142,7 +142,7 @@ struct TreesTraining {
     bool joined;          /* devices of all ranks hold histograms, and sum them without the host */
     bool summing;         /* the group of local[slot] is on its way to built[slot] */
     int slot;
-    int groups; /* that a level is built in, at least */
+    int groups;         /* that a level is built in, at least */
     bool kept;          /* this level's are in `now`; else too many for that */
     int64_t cells_most; /* for all of these, the same on every rank */
     int64_t cells_kept; /* that now and next may have grown to */
