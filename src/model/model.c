@@ -283,6 +283,14 @@ const DataClasses *model_classes(const Model *model)
     return &model->classes;
 }
 
+int model_likeliest(const float *score, int outputs)
+{
+    int best = 0;
+    for (int k = 1; k < outputs; k++)
+        best = score[k] > score[best] ? k : best;
+    return best;
+}
+
 void model_judge(const Model *model, const float *score, const uint8_t *class_id, int64_t n, float *chance,
                  uint8_t *guess)
 {
@@ -292,9 +300,7 @@ void model_judge(const Model *model, const float *score, const uint8_t *class_id
         return;
     }
     for (int64_t i = 0; i < n; i++, score += outputs) {
-        int best = 0;
-        for (int k = 1; k < outputs; k++)
-            best = score[k] > score[best] ? k : best;
+        int best = model_likeliest(score, outputs);
         guess[i] = (uint8_t)best;
         chance[i] = score[class_id ? class_id[i] : best];
     }

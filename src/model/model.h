@@ -110,7 +110,8 @@ dp_status model_bins(ModelBins *bins, const Model *model);
 void model_bin(const Model *model, int k, const float *value, int64_t n, uint8_t *bin);
 /* Local. model_predict of binned rows: bin[k] [n]. Any bytes are safe. */
 void model_predict_bins(const Model *model, const uint8_t *const *bin, int64_t n, float *score);
-/* Local. Contributions of each input to the margin (to the score, where that is a number): phi [N][inputs + 1], the
+/* Local. Contributions of each input to the margin (to the score, where that is a number; of classes to the margin of
+ * the likeliest): phi [N][inputs + 1], the
  * last the expected value. Fails USAGE where the family cannot explain. */
 dp_status model_explain(const Model *model, Tensor x, double *phi);
 

@@ -395,11 +395,56 @@ static void family_predict_bins(const void *self, const uint8_t *const *bin, int
     free(batch.large);
 }
 
+/* Rows of one class, gathered: what they contribute to its margin, put back where they came from. */
+static dp_status explain_class(const Trees *trees, int output, Tensor x, const uint8_t *guess, float *gathered,
+                               double *given, double *phi)
+{
+    const int64_t inputs = trees->learned.n_features, width = inputs + 1;
+    int64_t n = 0;
+    for (int64_t i = 0; i < x.shape[0]; i++)
+        if (guess[i] == output)
+            memcpy(gathered + n++ * inputs, (const float *)x.data + i * x.stride[0], (size_t)inputs * sizeof *gathered);
+    if (n == 0)
+        return DP_OK;
+    DP_TRY(trees_contributions_to(trees->scorer, output, gathered, n, inputs, given));
+    n = 0;
+    for (int64_t i = 0; i < x.shape[0]; i++)
+        if (guess[i] == output)
+            memcpy(phi + i * width, given + n++ * width, (size_t)width * sizeof *phi);
+    return DP_OK;
+}
+
+/* Of several classes: each row to the margin of its likeliest. */
+static dp_status explain_classes(const Trees *trees, Tensor x, double *phi)
+{
+    const size_t n = (size_t)x.shape[0], outputs = (size_t)trees->learned.outputs;
+    const size_t inputs = (size_t)trees->learned.n_features;
+    float *score = NULL, *gathered = NULL;
+    double *given = NULL;
+    uint8_t *guess = NULL;
+    dp_status st = DP_OK;
+    DP_GO(dp_new(&score, n * outputs));
+    DP_GO(dp_new(&guess, n));
+    DP_GO(dp_new(&gathered, n * inputs));
+    DP_GO(dp_new(&given, n * (inputs + 1)));
+    family_predict(trees, x, score);
+    for (size_t i = 0; i < n; i++)
+        guess[i] = (uint8_t)model_likeliest(score + i * outputs, (int)outputs);
+    for (int k = 0; k < (int)outputs; k++)
+        DP_GO(explain_class(trees, k, x, guess, gathered, given, phi));
+done:
+    dp_free(&score);
+    dp_free(&guess);
+    dp_free(&gathered);
+    dp_free(&given);
+    return st;
+}
+
 static dp_status family_explain(const void *self, Tensor x, double *phi)
 {
     const Trees *trees = self;
     if (trees->learned.outputs > 1)
-        return dp_fail(DP_ERR_USAGE, "model-09", "contributions are of one score, and the model has one a class");
+        return explain_classes(trees, x, phi);
     const double unit = ldexp(1, trees->learned.scale);
     const int64_t width = trees->learned.n_features + INT64_C(1);
     DP_TRY(trees_contributions(trees->scorer, x.data, x.shape[0], x.stride[0], phi));

@@ -193,7 +193,7 @@ dp_status model_trees_onnx(const TreesModel *m, OnnxGraph *graph, const char *x,
 {
     dp_status st = DP_OK;
     if (m->outputs > 1)
-        return dp_fail(DP_ERR_USAGE, "model-09", "models of several classes have no ONNX form yet");
+        return dp_fail(DP_ERR_USAGE, "model-09", "models of several classes have no ONNX form");
     Ensemble e = {.bias = ldexp((double)m->bias[0], -TREES_LEAF_BITS)};
     DP_GO(ensemble_room(&e, m));
     for (int32_t t = 0; t < m->n_trees; t++)

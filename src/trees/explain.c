@@ -80,7 +80,7 @@ typedef struct Tree {
 struct TreesExplained {
     Unit *unit;
     int64_t *unit_at, *number_at; /* [n_trees + 1] */
-    double *number, expected;
+    double *number, *expected;    /* expected [outputs] */
 };
 
 static int64_t node_of(const Tree *tree, int64_t heap, int level)
@@ -325,6 +325,7 @@ void trees_explained_free(TreesExplained **explained)
     dp_free(&(*explained)->unit_at);
     dp_free(&(*explained)->number_at);
     dp_free(&(*explained)->number);
+    dp_free(&(*explained)->expected);
     dp_free(explained);
 }
 
@@ -348,10 +349,11 @@ static bool count_all(Tree *tree, const TreesScorer *scorer, TreesExplained *e)
 
 static void fill_all(Tree *tree, const TreesScorer *scorer, TreesExplained *e)
 {
-    e->expected = ldexp((double)scorer->model.bias[0], -TREES_LEAF_BITS);
+    for (int k = 0; k < scorer->model.outputs; k++)
+        e->expected[k] = ldexp((double)scorer->model.bias[k], -TREES_LEAF_BITS);
     for (int32_t t = 0; t < scorer->model.n_trees; t++) {
         prepare(tree, scorer, t);
-        e->expected += expected_value(tree);
+        e->expected[t % scorer->model.outputs] += expected_value(tree);
         memcpy(e->unit + e->unit_at[t], tree->unit, (size_t)tree->units * sizeof *tree->unit);
         for (int u = 0; u < tree->units; u++) {
             const Unit *unit = &tree->unit[u];
@@ -371,6 +373,7 @@ static dp_status explained_build(TreesExplained **explained, Tree *tree, const T
     DP_GO(dp_new(&e, 1));
     DP_GO(dp_new(&e->unit_at, trees + 1));
     DP_GO(dp_new(&e->number_at, trees + 1));
+    DP_GO(dp_new(&e->expected, (size_t)scorer->model.outputs));
     if (!count_all(tree, scorer, e))
         goto done;
     DP_GO(dp_new(&e->unit, (size_t)e->unit_at[trees]));
@@ -505,14 +508,14 @@ static void explain_tree(Tree *tree, const Unit *unit, int64_t units, const doub
     }
 }
 
-static dp_status explain_block(Tree *tree, const TreesScorer *scorer, const TreesExplained *e, const Rows *rows,
-                               double *phi)
+static dp_status explain_block(Tree *tree, const TreesScorer *scorer, int output, const TreesExplained *e,
+                               const Rows *rows, double *phi)
 {
     const TreesModel *m = &scorer->model;
     int64_t width = m->n_features + INT64_C(1);
-    double expected = e ? e->expected : ldexp((double)m->bias[0], -TREES_LEAF_BITS);
+    double expected = e ? e->expected[output] : ldexp((double)m->bias[output], -TREES_LEAF_BITS);
     memset(phi, 0, (size_t)(rows->n * width) * sizeof *phi);
-    for (int32_t t = 0; t < m->n_trees; t++) {
+    for (int32_t t = output; t < m->n_trees; t += m->outputs) {
         if (e) {
             explain_tree(tree, e->unit + e->unit_at[t], e->unit_at[t + 1] - e->unit_at[t], e->number + e->number_at[t],
                          rows, width, phi);
@@ -528,7 +531,8 @@ static dp_status explain_block(Tree *tree, const TreesScorer *scorer, const Tree
     return DP_OK;
 }
 
-dp_status trees_contributions(const TreesScorer *scorer, const float *x, int64_t n, int64_t stride, double *phi)
+dp_status trees_contributions_to(const TreesScorer *scorer, int output, const float *x, int64_t n, int64_t stride,
+                                 double *phi)
 {
     const TreesExplained *explained;
     dp_status st = DP_OK;
@@ -540,11 +544,17 @@ dp_status trees_contributions(const TreesScorer *scorer, const float *x, int64_t
     DP_GO(explained_of(&explained, &tree, scorer, n));
     for (int64_t i = 0; i < n; i += ROWS) {
         find_places(&rows, scorer, x + i * stride, n - i < ROWS ? n - i : ROWS, stride);
-        DP_GO(explain_block(&tree, scorer, explained, &rows, phi + i * (scorer->model.n_features + INT64_C(1))));
+        DP_GO(
+            explain_block(&tree, scorer, output, explained, &rows, phi + i * (scorer->model.n_features + INT64_C(1))));
     }
 done:
     tree_free(&tree);
     dp_free(&rows.value);
     dp_free(&rows.place);
     return st;
+}
+
+dp_status trees_contributions(const TreesScorer *scorer, const float *x, int64_t n, int64_t stride, double *phi)
+{
+    return trees_contributions_to(scorer, 0, x, n, stride, phi);
 }

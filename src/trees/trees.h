@@ -215,6 +215,9 @@ void trees_margins_bins(const TreesScorer *scorer, const uint8_t *const *bin, in
  * (tens of milliseconds; up to 128 MiB), which later calls of any thread use. Source: Lundberg, Erion, Lee,
  * arXiv:1802.03888; how: explain.c. */
 dp_status trees_contributions(const TreesScorer *scorer, const float *x, int64_t n, int64_t stride, double *phi);
+/* Local. The same of one of several outputs. */
+dp_status trees_contributions_to(const TreesScorer *scorer, int output, const float *x, int64_t n, int64_t stride,
+                                 double *phi);
 extern const dp_help_row trees_help[];
 
 #endif

@@ -51,7 +51,7 @@ about: which digit it is
 owner: test
 data: {table: digits}
 models: {use: [digits]}
-write: {table: read, reasons: 0, top: 3}
+write: {table: read, reasons: 2, top: 3}
 job: {threads: 1}
 """
 

@@ -94,7 +94,8 @@ static void two_classes_are_the_log_loss(void **state)
     }
 }
 
-/* The margins of every class from floats, rows and columns, are those that learning had; scores are their softmax. */
+/* The margins of every class from floats, rows and columns, are those that learning had; scores are their softmax,
+ * contributions sum to them. */
 static void every_class_is_evaluated(void **state)
 {
     static const char *const isa[] = {"scalar", "avx2", "avx512", "avx512"};
@@ -147,6 +148,18 @@ static void every_class_is_evaluated(void **state)
                 sum += score[k];
             }
             assert_true(fabs(sum - 1) < 1e-14);
+        }
+        for (int k = 0; k < K && way_n % 4 == 0; k++) {
+            double *phi = NULL;
+            assert_ok(dp_new(&phi, (size_t)n * 8));
+            assert_ok(trees_contributions_to(scorer, k, x, n, 7, phi));
+            for (int64_t i = 0; i < n; i++) {
+                double sum = 0;
+                for (int f = 0; f < 8; f++)
+                    sum += phi[i * 8 + f];
+                assert_true(fabs(sum - ldexp((double)margin[k * n + i], -TREES_LEAF_BITS)) < 1e-9);
+            }
+            dp_free(&phi);
         }
         dp_free(&x);
         dp_free(&margin);
