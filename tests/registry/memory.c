@@ -68,7 +68,7 @@ static void the_registry_stays_whole(void **state)
     assert_ok(
         registry_offer(address, models, "risk", image.data, image.size, &payload)); /* there is a model at least */
     next_model();
-    assert_true(starve(offer_and_look) > 25);
+    assert_true(starve(offer_and_look) > 20);
 }
 
 static int make(void **state)
