@@ -498,8 +498,8 @@ done:
 dp_status model_export_onnx_for(const Model *model, const char *name, const char *version, int ml_version, dp_buf *out)
 {
     DP_TRY(must_be_finished(model));
-    return model_onnx(model->family, model->self, &model->inputs, model->kind, &model->payload, name, version,
-                      ml_version, out);
+    return model_onnx(model->family, model->self, &model->inputs, model->kind, &model->classes, &model->payload, name,
+                      version, ml_version, out);
 }
 
 dp_status model_export_onnx(const Model *model, const char *name, const char *version, dp_buf *out)

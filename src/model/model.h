@@ -135,7 +135,8 @@ dp_status model_image(const Model *model, const char *provenance, dp_buf *image)
  * Fails NO_INPUT, DATA (broken or foreign), naming the file. */
 dp_status model_load(Model **model, char **provenance, const char *path, Device *device);
 /* Local. The model as ONNX: each input by its column's name, numbers as float [N, 1] (NaN = missing), categories as
- * string [N, 1] ("" = missing); outputs "margin" and "score" (the probability), each [N, 1]; an output whose name a
+ * string [N, 1] ("" = missing); outputs "margin" and "score" (the probability), each [N, 1]; of
+ * classes [N, classes], and "class" [N, 1], the name of the likeliest; an output whose name a
  * column has gets a '_' behind it. ONNX Runtime gives the same margins bit for bit while they stay within -16 .. 16.
  * model_export_onnx writes TreeEnsemble of ai.onnx.ml 5; ml_version 3 writes TreeEnsembleRegressor, which runtimes
  * before 2025 know. Fails USAGE where the family has no ONNX form. */

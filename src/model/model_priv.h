@@ -123,6 +123,7 @@ int model_likeliest(const float *score, int outputs);
 
 /* Local. The whole ONNX file of a model. */
 dp_status model_onnx(const ModelFamily *family, const void *self, const DataInputs *inputs, DataKind kind,
-                     const dp_digest *payload, const char *name, const char *version, int ml_version, dp_buf *out);
+                     const DataClasses *classes, const dp_digest *payload, const char *name, const char *version,
+                     int ml_version, dp_buf *out);
 
 #endif

@@ -153,11 +153,39 @@ static void free_name(char out[80], const char *wanted, const DataInputs *inputs
     }
 }
 
+/* The name of the class with the highest margin, the first of several. */
+static dp_status add_class(OnnxGraph *graph, const DataInputs *inputs, const DataClasses *classes)
+{
+    char name[80];
+    int64_t *number = NULL, *at = NULL;
+    dp_buf text = {0};
+    dp_status st = DP_OK;
+    free_name(name, "class", inputs);
+    DP_GO(dp_new(&number, (size_t)classes->n));
+    DP_GO(dp_new(&at, (size_t)classes->n + 1));
+    for (int k = 0; k < classes->n; k++) {
+        DP_GO(dp_buf_text(&text, classes->name[k]));
+        number[k] = k;
+        at[k + 1] = (int64_t)text.size;
+    }
+    onnx_int(onnx_node(graph, "", "ArgMax", (const char *[]){MODEL_ONNX_MARGIN}, 1, "/number"), "axis", 1);
+    OnnxNode *node = onnx_node(graph, "ai.onnx.ml", "LabelEncoder", (const char *[]){"/number"}, 1, name);
+    onnx_ints(node, "keys_int64s", number, classes->n);
+    onnx_strings(node, "values_strings", text.data, at, classes->n);
+    onnx_output_text(graph, name, 1);
+done:
+    dp_free(&number);
+    dp_free(&at);
+    dp_buf_free(&text);
+    return st;
+}
+
 /* A number is its margin. The probability in double and then to float, as model_predict does: a float sigmoid is off by
  * some 1e-7. */
-static void add_outputs(OnnxGraph *graph, const DataInputs *inputs, DataKind kind)
+static dp_status add_outputs(OnnxGraph *graph, const DataInputs *inputs, DataKind kind, const DataClasses *classes)
 {
     char margin[80], score[80];
+    const int64_t width = kind == DATA_CLASS ? classes->n : 1;
     free_name(margin, "margin", inputs);
     free_name(score, "score", inputs);
     onnx_node(graph, "", "Identity", (const char *[]){MODEL_ONNX_MARGIN}, 1, margin);
@@ -165,15 +193,18 @@ static void add_outputs(OnnxGraph *graph, const DataInputs *inputs, DataKind kin
         onnx_node(graph, "", "Identity", (const char *[]){MODEL_ONNX_MARGIN}, 1, score);
     } else {
         onnx_type(onnx_node(graph, "", "Cast", (const char *[]){MODEL_ONNX_MARGIN}, 1, "/double"), "to", TENSOR_F64);
-        onnx_node(graph, "", "Sigmoid", (const char *[]){"/double"}, 1, "/probability");
+        onnx_node(graph, "", kind == DATA_CLASS ? "Softmax" : "Sigmoid", (const char *[]){"/double"}, 1,
+                  "/probability");
         onnx_type(onnx_node(graph, "", "Cast", (const char *[]){"/probability"}, 1, score), "to", TENSOR_F32);
     }
-    onnx_output(graph, margin, TENSOR_F32, 1);
-    onnx_output(graph, score, TENSOR_F32, 1);
+    onnx_output(graph, margin, TENSOR_F32, width);
+    onnx_output(graph, score, TENSOR_F32, width);
+    return kind == DATA_CLASS ? add_class(graph, inputs, classes) : DP_OK;
 }
 
 dp_status model_onnx(const ModelFamily *family, const void *self, const DataInputs *inputs, DataKind kind,
-                     const dp_digest *payload, const char *name, const char *version, int ml_version, dp_buf *out)
+                     const DataClasses *classes, const dp_digest *payload, const char *name, const char *version,
+                     int ml_version, dp_buf *out)
 {
     dp_status st = DP_OK;
     OnnxGraph *graph = NULL;
@@ -193,7 +224,7 @@ dp_status model_onnx(const ModelFamily *family, const void *self, const DataInpu
     onnx_opset(graph, "ai.onnx.ml", ml_version);
     DP_GO(add_inputs(graph, inputs));
     DP_GO(family->export_onnx(self, graph, matrix, ml_version));
-    add_outputs(graph, inputs, kind);
+    DP_GO(add_outputs(graph, inputs, kind, classes));
     DP_GO(onnx_write(graph, newer ? 10 : 8, version, out));
 done:
     onnx_free(&graph);

@@ -17,7 +17,7 @@ typedef struct Ensemble {
     uint8_t *mode;
     int64_t *leaf_tree, *leaf_id, *target;
     int64_t nodes, leaves, roots;
-    double bias;
+    double bias[TREES_MAX_OUTPUTS];
 } Ensemble;
 
 static void ensemble_free(Ensemble *e)
@@ -67,6 +67,7 @@ static int64_t add_subtree(Ensemble *e, const TreesModel *m, int32_t t, int64_t 
         int64_t leaf = m->leaf_at[t] + heap - ((INT64_C(1) << level) - 1);
         e->weight[e->leaves] = (float)ldexp((double)m->leaf[leaf], -TREES_LEAF_BITS);
         e->leaf_tree[e->leaves] = e->roots;
+        e->target[e->leaves] = t % m->outputs;
         return e->leaves++;
     }
     int64_t at = e->nodes++, node = node_of(m, t, heap, level);
@@ -90,7 +91,7 @@ static void add_tree(Ensemble *e, const TreesModel *m, int32_t t)
     skip_idle(m, t, &heap, &level);
     if (level == m->tree_depth[t]) {
         leaf = m->leaf_at[t] + heap - ((INT64_C(1) << level) - 1);
-        e->bias += ldexp((double)m->leaf[leaf], -TREES_LEAF_BITS);
+        e->bias[t % m->outputs] += ldexp((double)m->leaf[leaf], -TREES_LEAF_BITS);
         return;
     }
     e->root[e->roots] = add_subtree(e, m, t, 0, 0, &leaf);
@@ -104,10 +105,10 @@ static void add_nothing(Ensemble *e)
     e->yes_leaf[0] = e->no_leaf[0] = 1;
 }
 
-static void write_tree_ensemble(OnnxGraph *graph, const Ensemble *e, const char *x)
+static void write_tree_ensemble(OnnxGraph *graph, const Ensemble *e, int outputs, const char *x)
 {
     OnnxNode *node = onnx_node(graph, "ai.onnx.ml", "TreeEnsemble", &x, 1, "/sum");
-    onnx_int(node, "n_targets", 1);
+    onnx_int(node, "n_targets", outputs);
     onnx_int(node, "aggregate_function", AGGREGATE_SUM);
     onnx_int(node, "post_transform", 0);
     onnx_ints(node, "tree_roots", e->root, e->roots);
@@ -167,7 +168,7 @@ static dp_status write_regressor(OnnxGraph *graph, const Ensemble *e, const Tree
         at[i + 1] = (int64_t)modes.size;
     }
     OnnxNode *node = onnx_node(graph, "ai.onnx.ml", "TreeEnsembleRegressor", &x, 1, "/sum");
-    onnx_int(node, "n_targets", 1);
+    onnx_int(node, "n_targets", m->outputs);
     onnx_string(node, "aggregate_function", "SUM");
     onnx_string(node, "post_transform", "NONE");
     onnx_ints(node, "nodes_treeids", flat.tree, flat.nodes);
@@ -192,20 +193,22 @@ done:
 dp_status model_trees_onnx(const TreesModel *m, OnnxGraph *graph, const char *x, int ml_version)
 {
     dp_status st = DP_OK;
-    if (m->outputs > 1)
-        return dp_fail(DP_ERR_USAGE, "model-09", "models of several classes have no ONNX form");
-    Ensemble e = {.bias = ldexp((double)m->bias[0], -TREES_LEAF_BITS)};
+    float bias[TREES_MAX_OUTPUTS];
+    Ensemble e = {0};
+    for (int k = 0; k < m->outputs; k++)
+        e.bias[k] = ldexp((double)m->bias[k], -TREES_LEAF_BITS);
     DP_GO(ensemble_room(&e, m));
     for (int32_t t = 0; t < m->n_trees; t++)
         add_tree(&e, m, t);
     if (e.roots == 0)
         add_nothing(&e);
     if (ml_version >= 5)
-        write_tree_ensemble(graph, &e, x);
+        write_tree_ensemble(graph, &e, m->outputs, x);
     else
         DP_GO(write_regressor(graph, &e, m, x));
-    float bias = (float)e.bias;
-    onnx_constant(graph, "/bias", tensor_vector(TENSOR_F32, &bias, 1));
+    for (int k = 0; k < m->outputs; k++)
+        bias[k] = (float)e.bias[k];
+    onnx_constant(graph, "/bias", tensor_vector(TENSOR_F32, bias, m->outputs));
     const char *margin = m->scale == 0 ? MODEL_ONNX_MARGIN : "/scaled";
     onnx_node(graph, "", "Add", (const char *[]){"/sum", "/bias"}, 2, margin);
     if (m->scale != 0) { /* a power of two: exact */

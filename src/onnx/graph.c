@@ -171,6 +171,11 @@ void onnx_output(OnnxGraph *graph, const char *name, TensorType type, int64_t wi
     add_value(graph, &graph->outputs, name, codes[type], width);
 }
 
+void onnx_output_text(OnnxGraph *graph, const char *name, int64_t width)
+{
+    add_value(graph, &graph->outputs, name, ONNX__TENSOR_PROTO__DATA_TYPE__STRING, width);
+}
+
 static Onnx__TensorProto *new_tensor(OnnxGraph *graph, const char *name, Tensor values)
 {
     size_t bytes = tensor_bytes(values);

@@ -17,10 +17,11 @@ typedef struct OnnxNode OnnxNode;
 dp_status onnx_build(OnnxGraph **graph, const char *name);
 void onnx_free(OnnxGraph **graph);
 
-/* A tensor [N, width] that goes in or comes out; one of texts goes in. N, the rows, is free. */
+/* A tensor [N, width] that goes in or comes out; one of texts likewise. N, the rows, is free. */
 void onnx_input(OnnxGraph *graph, const char *name, TensorType type, int64_t width);
 void onnx_input_text(OnnxGraph *graph, const char *name, int64_t width);
 void onnx_output(OnnxGraph *graph, const char *name, TensorType type, int64_t width);
+void onnx_output_text(OnnxGraph *graph, const char *name, int64_t width);
 void onnx_constant(OnnxGraph *graph, const char *name, Tensor values);
 /* A line of the model's metadata. */
 void onnx_note(OnnxGraph *graph, const char *key, const char *value);

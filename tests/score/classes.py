@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import numpy as np
+import onnxruntime
 from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score, f1_score
 
@@ -114,6 +115,17 @@ check((chance > 0.1 - 1e-6).all() and (chance <= 1).all(), "the likeliest of ten
 for f in found.values():
     check(f["low"] < f["value"] < f["high"], f"no interval: {f}")
     check("positives" not in f, f"positives of classes: {f}")
+
+# ONNX Runtime says the same classes and chances, and of itself the same log-loss.
+run("model", "export", "digits", "--out", "digits.onnx")
+session = onnxruntime.InferenceSession(os.path.join(home, "digits.onnx"), providers=["CPUExecutionProvider"])
+feed = {f"p{c}": x[:, [k]].astype(np.float32) for k, c in enumerate(used)}
+score, named = session.run(["score", "class"], {**feed, "ink": ink.astype(object)[:, None]})
+check((named[:, 0] == said).all(), f"ONNX Runtime takes {(named[:, 0] != said).sum()} rows for others")
+check(np.abs(score.max(1) - chance).max() < 1e-7, f"chances differ by {np.abs(score.max(1) - chance).max()}")
+own = np.searchsorted(np.sort(WORDS), word)
+loss = -np.log(score[np.arange(rows), own][test].astype(float)).mean()
+check(abs(found["logloss"]["value"] - loss) < 1e-6, f"log-loss {found['logloss']['value']}, ONNX Runtime {loss}")
 
 # About as good as XGBoost with the same steps, rate and depth, on the same numbers.
 try:
