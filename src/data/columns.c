@@ -178,6 +178,22 @@ dp_status data_number(Data *data, const char *column, double *values, const Comm
     return take_column((Taken){.doubles = values}, data, c, comm);
 }
 
+dp_status data_revenue(Data *data, const char *column, const int64_t *at, int64_t n, double *value, const Comm *comm)
+{
+    double *all = NULL;
+    dp_shelf *shelf = data_shelf(data);
+    dp_status st = DP_OK;
+    DP_GO_ALL(comm, dp_shelf_new(shelf, &all, (size_t)data_rows_n(data)));
+    DP_GO(data_number(data, column, all, comm));
+    for (int64_t i = 0; i < n; i++) {
+        dp_shelf_step(shelf, i);
+        value[i] = isnan(all[at[i]]) ? 0 : all[at[i]];
+    }
+done:
+    dp_shelf_free(shelf, &all);
+    return st;
+}
+
 /* ---- categories ---- */
 
 /* Codes of the partition's dictionary into ours; a dictionary comes with many blocks. */

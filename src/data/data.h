@@ -207,6 +207,8 @@ dp_status data_inputs(DataInputs *inputs, const Data *data);
  * = NaN). "hs2" means the first two digits of a code column "hs6". Fails CONFIG where there is no such column. */
 dp_status data_slice(Data *data, const char *column, uint32_t **code, dp_buf *names, uint32_t *n, const Comm *comm);
 dp_status data_number(Data *data, const char *column, double *values, const Comm *comm);
+/* Collective. The same of this rank's rows at[0 .. n - 1], 0 where nothing is written: what inspections recovered. */
+dp_status data_revenue(Data *data, const char *column, const int64_t *at, int64_t n, double *value, const Comm *comm);
 /* Local. Can the column be one? Fails as they do: to be asked before anything is learned. */
 dp_status data_slice_check(const Data *data, const char *column);
 dp_status data_number_check(const Data *data, const char *column);

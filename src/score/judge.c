@@ -1,5 +1,4 @@
 /* The rows that a model is judged on: those of a part, with what they should be; and what the model says of them. */
-#include <math.h>
 #include <string.h>
 
 #include "score/score_priv.h"
@@ -121,20 +120,9 @@ dp_status judge_build(Judge *judge, const Model *model, const Data *data, DataPa
 
 dp_status judge_read_revenue(Judge *judge, const char *column, Data *data, const Comm *comm)
 {
-    double *all = NULL;
-    dp_shelf *shelf = data_shelf(data);
-    dp_status st = DP_OK;
-    DP_GO_ALL(comm, dp_shelf_new(shelf, &all, (size_t)data_rows_n(data)));
-    DP_GO(data_number(data, column, all, comm));
     /* One more: an array, not NULL, also on a rank without rows; NULL means that there is no such column. */
-    DP_GO_ALL(comm, dp_new(&judge->revenue, (size_t)judge->n + 1));
-    for (int64_t i = 0; i < judge->n; i++) {
-        dp_shelf_step(shelf, i);
-        judge->revenue[i] = isnan(all[judge->at[i]]) ? 0 : all[judge->at[i]];
-    }
-done:
-    dp_shelf_free(shelf, &all);
-    return st;
+    DP_TRY_ALL(comm, dp_new(&judge->revenue, (size_t)judge->n + 1));
+    return data_revenue(data, column, judge->at, judge->n, judge->revenue, comm);
 }
 
 /* A copy of an array in another order; NULL stays NULL. */

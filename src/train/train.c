@@ -140,22 +140,11 @@ static dp_status loop_build(Loop *loop)
 static dp_status read_revenue(Loop *loop)
 {
     Part *valid = &loop->valid;
-    double *all = NULL;
-    dp_shelf *shelf = data_shelf(loop->data);
-    dp_status st = DP_OK;
     if (loop->stop.kind != METRIC_REVENUE_AT)
         return DP_OK;
-    DP_GO_ALL(loop->comm, dp_shelf_new(shelf, &all, (size_t)data_rows_n(loop->data)));
-    DP_GO(data_number(loop->data, loop->options->revenue, all, loop->comm));
     /* not NULL on a rank without rows */
-    DP_GO_ALL(loop->comm, dp_shelf_new(shelf, &valid->revenue, (size_t)valid->n + 1));
-    for (int64_t i = 0; i < valid->n; i++) {
-        dp_shelf_step(shelf, i);
-        valid->revenue[i] = isnan(all[valid->at[i]]) ? 0 : all[valid->at[i]];
-    }
-done:
-    dp_shelf_free(shelf, &all);
-    return st;
+    DP_TRY_ALL(loop->comm, dp_shelf_new(valid->shelf, &valid->revenue, (size_t)valid->n + 1));
+    return data_revenue(loop->data, loop->options->revenue, valid->at, valid->n, valid->revenue, loop->comm);
 }
 
 static void loop_free(Loop *loop)
