@@ -91,7 +91,8 @@ void model_judge(const Model *model, const float *score, const uint8_t *class_id
 const char *model_unit(const Model *model);
 /* Local. Rows that a call of the functions below is best given: a share of a thread, or all that a card computes. */
 int64_t model_rows_at_once(const Model *model);
-/* Local. score [N] of the rows x, float32 [N][inputs], the floats of a row side by side. Thread-safe; no allocation on
+/* Local. score [N][model_outputs] of the rows x, float32 [N][inputs], the floats of a row side by side. Thread-safe; no
+ * allocation on
  * a processor. */
 void model_predict(const Model *model, Tensor x, float *score);
 /* Local. The same scores, to the bit, of rows first .. first + n - 1 of columns, value[j] of feature j. */

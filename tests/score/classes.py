@@ -95,7 +95,7 @@ write("model.yaml", MODEL)
 write("night.yaml", BATCH)
 ingest("digits", word)
 
-# One payload on any ranks; another start from the checkpoint of a pause is in train/, of the trees in trees/.
+# One payload on any ranks.
 for ranks in (1, 2, 4):
     made = run("train", "model.yaml", "--quiet", ranks=ranks).strip()
     check(made == "digits:1", f"{ranks} ranks learned another model: {made}")
