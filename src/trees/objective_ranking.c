@@ -67,7 +67,8 @@ static dp_status new_ranking(TreesTraining *t, int64_t *gains)
 {
     DP_TRY(dp_new(&t->ranking, 1));
     DP_TRY(dp_new(&t->ranking->slot, (size_t)t->rows.n));
-    memset(t->ranking->slot, 0xFF, (size_t)t->rows.n * sizeof *t->ranking->slot);
+    if (t->rows.n > 0)
+        memset(t->ranking->slot, 0xFF, (size_t)t->rows.n * sizeof *t->ranking->slot);
     return check_gains(t, gains);
 }
 
