@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 
 enum { FILE_MODE = 0640, FOLDER_MODE = 02750, PATH_ROOM = 4096, NAME_ROOM = 256 };
+enum { CLOCKS_DIFFER = 60 }; /* seconds, of a file server's from ours at most */
 
 struct dp_publish {
     int dir, fd;
@@ -226,6 +228,33 @@ done:
     return st;
 }
 
+/* Could process `pid` still be writing a file that was touched last at `touched`? Not when it has ended, though nobody
+ * asked for its exit code yet (a container's first process may never), and not when its number was given out again. */
+static bool may_write(long pid, time_t touched)
+{
+    char path[64], text[1024];
+    struct timespec now, running; /* since 1970, since the machine started */
+    unsigned long long began;     /* in ticks since the machine started */
+    char life;
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+        return false;
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = 0;
+    const char *behind = strrchr(text, ')'); /* of the program's name, which may hold anything */
+    if (!behind ||
+        sscanf(behind + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &life,
+               &began) != 2)
+        return true;
+    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(CLOCK_BOOTTIME, &running);
+    time_t started = now.tv_sec - running.tv_sec + (time_t)(began / (unsigned long long)sysconf(_SC_CLK_TCK));
+    return life != 'Z' && life != 'X' && started <= touched + CLOCKS_DIFFER;
+}
+
 void dp_publish_sweep(const char *dir)
 {
     char host[64] = "host", mine[96];
@@ -237,10 +266,12 @@ void dp_publish_sweep(const char *dir)
     int n = snprintf(mine, sizeof mine, ".tmp.%s.", host);
     while ((entry = readdir(folder))) {
         char *end;
-        if (strncmp(entry->d_name, mine, (size_t)n) != 0)
+        struct stat about;
+        if (strncmp(entry->d_name, mine, (size_t)n) != 0 ||
+            fstatat(dirfd(folder), entry->d_name, &about, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
         long pid = strtol(entry->d_name + n, &end, 10);
-        if (*end == '.' && pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+        if (*end == '.' && pid > 0 && !may_write(pid, about.st_mtime))
             unlinkat(dirfd(folder), entry->d_name, 0);
     }
     closedir(folder);

@@ -39,7 +39,8 @@ void dp_publish_drop(dp_publish **file);
 dp_status dp_publish_bytes(const char *dir, const char *name, const void *data, size_t size, dp_publish_how how,
                            dp_published *out);
 
-/* Local. Removes the `.tmp.` files of processes of this host that are dead. */
+/* Local. Removes the `.tmp.` files of processes of this host that are dead, waited for or not, their numbers given out
+ * again or not. */
 void dp_publish_sweep(const char *dir);
 
 /* Local. mkdir -p with mode 02750. Fails with DP_ERR_CREATE or DENIED. */

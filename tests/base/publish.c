@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -92,17 +95,35 @@ static void a_missing_folder_cannot_be_written(void **state)
     assert_fails(dp_publish_bytes("/nowhere/at/all", "x", "y", 1, DP_PUBLISH_NEW, NULL), DP_ERR_CREATE, "base-06");
 }
 
+/* A file as process `pid` would have left it. */
+static void leave(char *path, size_t room, long pid)
+{
+    char host[64] = "";
+    gethostname(host, sizeof host - 1);
+    snprintf(path, room, "%s/.tmp.%s.%ld.0", folder, host, pid);
+    fclose(fopen(path, "w"));
+}
+
 static void files_of_the_dead_are_swept(void **state)
 {
     (void)state;
-    char host[64] = "", path[200];
-    gethostname(host, sizeof host - 1);
-    snprintf(path, sizeof path, "%s/.tmp.%s.%d.0", folder, host, 999999999);
-    fclose(fopen(path, "w"));
+    char dead[200], unwaited[200], again[200];
+    leave(dead, sizeof dead, 999999999);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    siginfo_t ended;
+    assert_int_equal(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
+    leave(unwaited, sizeof unwaited, child);
+    leave(again, sizeof again, getppid()); /* older than that process, so of another one that had its number */
+    assert_int_equal(utimensat(AT_FDCWD, again, (struct timespec[]){{0, 0}, {0, 0}}, 0), 0);
     dp_publish *mine;
     assert_ok(dp_publish_open(&mine, folder, "mine"));
     dp_publish_sweep(folder);
-    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_not_equal(access(dead, F_OK), 0);
+    assert_int_not_equal(access(unwaited, F_OK), 0);
+    assert_int_not_equal(access(again, F_OK), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
     assert_ok(dp_publish_write(mine, "kept", 4));
     assert_ok(dp_publish_end(&mine, DP_PUBLISH_NEW, NULL));
     assert_int_equal(names(), 2);
