@@ -6,7 +6,8 @@ cmake --build "$build" >"$build/build.log" 2>&1 || { tail -n 40 "$build/build.lo
 # the Python tests have their peers here too
 [ -n "${DIPPER_PYTHON:-}" ] || export DIPPER_PYTHON=$DIPPER_BUILD/peers/bin/python
 cd "$build"
-ctest --output-on-failure -LE 'house|jobs|faults|long' -j "$(nproc)" >ctest.log 2>&1 || {
+# not what holds a process to so many bytes: the sanitizer wants as many of its own
+ctest --output-on-failure -LE 'house|jobs|faults|long' -E 'train.(limits|needs)' -j "$(nproc)" >ctest.log 2>&1 || {
 	grep -v -E ' Passed | Start ' ctest.log | tail -n 200
 	exit 1
 }

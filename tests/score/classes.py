@@ -4,17 +4,14 @@ import csv
 import io
 import json
 import os
-import subprocess
-import sys
-import tempfile
 
 import numpy as np
 import onnxruntime
 from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score, f1_score
 
-dipper, mpiexec = os.environ["DIPPER"], os.environ["MPIEXEC"]
-home = tempfile.mkdtemp()
+from program import check, home, run, write
+
 WORDS = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
 pixels, digit = load_digits(return_X_y=True)
 used = [c for c in range(64) if len(np.unique(pixels[:, c])) > 4][:40]
@@ -57,24 +54,6 @@ job: {threads: 1}
 """
 
 
-def write(name, text):
-    with open(os.path.join(home, name), "w", encoding="utf-8") as file:
-        file.write(text)
-
-
-def run(*words, code=0, ranks=1):
-    start = [dipper] if ranks == 1 else [*mpiexec.split(), "-n", str(ranks), dipper]
-    got = subprocess.run([*start, *words], cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if got.returncode != code:
-        sys.exit(f"exit {got.returncode}, not {code}: dipper {' '.join(words)}\n{got.stderr}")
-    return got.stdout + (got.stderr if code else "")
-
-
-def check(good, what):
-    if not good:
-        sys.exit(f"wrong: {what}")
-
-
 def ingest(name, labels):
     lines = ["id,at,word,code6,ink,part," + ",".join(f"p{c}" for c in used)]
     for i in range(rows):
@@ -89,8 +68,6 @@ def figures(*words, **more):
     return {f["metric"]: f for f in json.loads(run("evaluate", "model.yaml", *words, "--json", **more))["figures"] if "slice" not in f}
 
 
-os.environ["DIPPER_SITE"] = os.path.join(home, "site.yaml")
-write("site.yaml", f"kind: site\nroot: {home}/data\n")
 write("model.yaml", MODEL)
 write("night.yaml", BATCH)
 ingest("digits", word)

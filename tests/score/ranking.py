@@ -3,17 +3,13 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
-import tempfile
 
 import lightgbm
 import numpy as np
 from sklearn.metrics import ndcg_score
 
-dipper, mpiexec = os.environ["DIPPER"], os.environ["MPIEXEC"]
-home = tempfile.mkdtemp()
+from program import check, run, write
+
 GROUPS, EACH = 300, 24
 ROWS = GROUPS * EACH
 rng = np.random.default_rng(3)
@@ -64,24 +60,6 @@ job: {threads: 1}
 """
 
 
-def write(name, text):
-    with open(os.path.join(home, name), "w", encoding="utf-8") as file:
-        file.write(text)
-
-
-def run(*words, code=0, ranks=1):
-    start = [dipper] if ranks == 1 else [*mpiexec.split(), "-n", str(ranks), dipper]
-    got = subprocess.run([*start, *words], cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if got.returncode != code:
-        sys.exit(f"exit {got.returncode}, not {code}: dipper {' '.join(words)}\n{got.stderr}")
-    return got.stdout + (got.stderr if code else "")
-
-
-def check(good, what):
-    if not good:
-        sys.exit(f"wrong: {what}")
-
-
 def ndcg(score, rows, k):
     """The mean over the groups with a gain."""
     values = []
@@ -92,8 +70,6 @@ def ndcg(score, rows, k):
     return np.mean(values)
 
 
-os.environ["DIPPER_SITE"] = os.path.join(home, "site.yaml")
-write("site.yaml", f"kind: site\nroot: {home}/data\n")
 write("model.yaml", MODEL)
 write("night.yaml", BATCH)
 write("goods.yaml", TABLE + "".join(f"  x{k}: {{type: number}}\n" for k in range(6)))

@@ -4,15 +4,12 @@ import csv
 import io
 import json
 import os
-import subprocess
-import sys
-import tempfile
 
 import numpy as np
 import onnxruntime
 
-dipper, mpiexec = os.environ["DIPPER"], os.environ["MPIEXEC"]
-home = tempfile.mkdtemp()
+from program import check, home, run, write
+
 ROWS = 4000
 rng = np.random.default_rng(3)
 x, origin = rng.random(ROWS), rng.choice(["BR", "VN", "DE", ""], ROWS)
@@ -57,24 +54,6 @@ job: {threads: 1}
 """
 
 
-def write(name, text):
-    with open(os.path.join(home, name), "w", encoding="utf-8") as file:
-        file.write(text)
-
-
-def run(*words, code=0, ranks=1):
-    start = [dipper] if ranks == 1 else [*mpiexec.split(), "-n", str(ranks), dipper]
-    got = subprocess.run([*start, *words], cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if got.returncode != code:
-        sys.exit(f"exit {got.returncode}, not {code}: dipper {' '.join(words)}\n{got.stderr}")
-    return got.stdout + (got.stderr if code else "")
-
-
-def check(good, what):
-    if not good:
-        sys.exit(f"wrong: {what}")
-
-
 def ingest(name, labels, weights):
     lines = ["id,at,x,origin,duty,weight,part"]
     for i in range(ROWS):
@@ -84,8 +63,6 @@ def ingest(name, labels, weights):
     run("ingest", f"{name}.yaml", f"{name}.csv", "--quiet")
 
 
-os.environ["DIPPER_SITE"] = os.path.join(home, "site.yaml")
-write("site.yaml", f"kind: site\nroot: {home}/data\n")
 write("model.yaml", MODEL)
 write("night.yaml", BATCH)
 ingest("goods", duty.tolist(), weight.tolist())
