@@ -109,9 +109,10 @@ dp_status app_json_words(dp_buf *words, const char *text)
         DP_GO(dp_buf_print(words, "%s%s", at ? ", " : "", key));
         for (; at < words->size; at++)
             words->data[at] = words->data[at] == '_' ? ' ' : words->data[at];
+        snprintf(number, sizeof number, "-"); /* null: what could not be measured */
         if (json_is_integer(value))
             dp_count_print(number, json_integer_value(value));
-        else
+        else if (json_is_real(value))
             dp_number_print(number, json_number_value(value));
         DP_GO(dp_buf_print(words, " %s", json_is_string(value) ? json_string_value(value) : number));
     }

@@ -97,11 +97,11 @@ const Command app_commands[] = {
      .group = "things",
      .usage = "ls | show TABLE | verify TABLE | export TABLE | bins TABLE MODEL",
      .about = "tables: declarations, declarations@418",
-     .more =
-         "ls: a line each. show: columns with their profile, deliveries; with --quarantine the rows put aside. "
-         "verify: re-reads every digest. export: rows as CSV or JSON lines. bins: stores what a model makes of the "
-         "table's columns, a byte a feature, so that dipper score reads that (nearly twice as fast, the same scores) "
-         "where it gives no reasons (write.reasons: 0).",
+     .more = "ls: a line each. show: columns with their profile, deliveries; with --quarantine the rows put aside. "
+             "verify: re-reads every digest. export: rows as CSV or JSON lines. bins: stores what a model makes of the "
+             "table's columns, a byte a feature, so that dipper score reads that (more than twice as fast, the same "
+             "scores) "
+             "where it gives no reasons (write.reasons: 0).",
      .examples = {"dipper lake show declarations",
                   "dipper lake export declarations --columns hs6,value --where 'value > 1e6' --limit 10",
                   "dipper lake bins declarations risk"},

@@ -47,6 +47,8 @@ wait "$pid"
 got=$?
 [ "$got" -eq 85 ] || wrong "a stopped run ended with $got, not 85"
 "$DIPPER" run show "$slow" | grep -q stopped || wrong "run show does not say that it was stopped"
+echo '{"tree":7,"valid_logloss":null,"valid_auc":0.5}' >>"data/runs/$slow/metrics.jsonl"
+"$DIPPER" run show "$slow" | grep -q 'tree 7, valid logloss -, valid auc 0.5' || wrong "run show does not say what could not be measured"
 "$DIPPER" run rm "$slow" --dry-run >out 2>"$words" || wrong "run rm --dry-run"
 [ -d "data/runs/$slow" ] || wrong "--dry-run removed it"
 "$DIPPER" run rm "$slow" >out 2>"$words" || wrong "run rm"

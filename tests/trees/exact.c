@@ -239,17 +239,22 @@ static void constrained(void **state)
     }
 }
 
-static void squared_error(void **state)
+/* Depth-wise trees, as the options say; and symmetric ones of rows drawn by gradient. */
+static void check_both_growths(TreesOptions options, const char *depthwise, const char *symmetric)
 {
-    TreesOptions options = small(TREES_SQUARED, TREES_DEPTHWISE);
-    (void)state;
-    check_table(options, false, SMALL_ROWS, SMALL_FEATURES,
-                "6c55da3cf83d0730d2a6b044b192df23f1b9db69ff9f201c44bb9473de5f8890");
+    check_table(options, false, SMALL_ROWS, SMALL_FEATURES, depthwise);
     options.growth = TREES_SYMMETRIC;
     options.sample_rows = 0.4;
     options.sample_by = TREES_SAMPLE_GRADIENT;
-    check_table(options, true, SMALL_ROWS, SMALL_FEATURES,
-                "ff1fdb966c058392d6e3ce85073e75114dfbac2b4723f22af13f8e90082ff483");
+    check_table(options, true, SMALL_ROWS, SMALL_FEATURES, symmetric);
+}
+
+static void squared_error(void **state)
+{
+    (void)state;
+    check_both_growths(small(TREES_SQUARED, TREES_DEPTHWISE),
+                       "6c55da3cf83d0730d2a6b044b192df23f1b9db69ff9f201c44bb9473de5f8890",
+                       "ff1fdb966c058392d6e3ce85073e75114dfbac2b4723f22af13f8e90082ff483");
 }
 
 /* Gains are 0 for most rows, as what inspections recover is. */
@@ -259,13 +264,8 @@ static void ranking(void **state)
     (void)state;
     options.rank_top = 7;
     options.min_child = 0.01;
-    check_table(options, false, SMALL_ROWS, SMALL_FEATURES,
-                "fea3ae9c4bde6cfc804311883ec0c02ea6ce5ab2f2f612dad27240a0447202a2");
-    options.growth = TREES_SYMMETRIC;
-    options.sample_rows = 0.4;
-    options.sample_by = TREES_SAMPLE_GRADIENT;
-    check_table(options, true, SMALL_ROWS, SMALL_FEATURES,
-                "3c3bab8b489cd238aa761e96c5d79d5bc157c1cb4150bc799d94b3fa3d29686f");
+    check_both_growths(options, "fea3ae9c4bde6cfc804311883ec0c02ea6ce5ab2f2f612dad27240a0447202a2",
+                       "3c3bab8b489cd238aa761e96c5d79d5bc157c1cb4150bc799d94b3fa3d29686f");
 }
 
 static void several_classes(void **state)
